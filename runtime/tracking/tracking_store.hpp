@@ -1,0 +1,71 @@
+#ifndef MLRT_TRACKING_TRACKING_STORE_HPP_
+#define MLRT_TRACKING_TRACKING_STORE_HPP_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tracking/records.hpp"
+
+namespace mlrt {
+
+class Database;
+
+// Experiments and runs in a store. Any thread may use it. A call returns when its change is committed;
+// after an error nothing of the call has happened. Errors carry MLflow's words and codes: kNotFound for
+// an unknown experiment or run, kInvalidParameter for a value against the rules, kAlreadyExists,
+// kUnavailable when other processes hold the store too long, kIo.
+class TrackingStore {
+ public:
+  // `artifact_root` is an absolute folder; it need not exist yet.
+  TrackingStore(std::shared_ptr<Database> database, std::string artifact_root);
+
+  // Returns the new id. Throws kAlreadyExists if the name is taken.
+  std::string create_experiment(const std::string& name);
+  Experiment experiment(const std::string& id) const;
+  std::optional<Experiment> experiment_by_name(const std::string& name) const;
+  std::vector<Experiment> list_experiments() const;  // by id
+
+  struct NewRun {
+    std::string experiment_id = "0";
+    std::string name;  // empty: one is made up
+    std::string user;
+    std::int64_t start_time_ms = 0;  // 0: now
+    std::vector<Tag> tags;
+  };
+  RunRecord create_run(const NewRun& run);
+  RunRecord run(const std::string& run_id) const;
+  // Active runs, newest first; all experiments when `experiment_ids` is empty.
+  std::vector<RunRecord> list_runs(const std::vector<std::string>& experiment_ids, std::size_t max_results) const;
+  void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);
+
+  // Each list is logged whole or not at all. A parameter is immutable: the same value again is fine,
+  // another one is refused. A metric's timestamp of 0 means now.
+  void log_params(const std::string& run_id, const std::vector<Param>& params);
+  void log_metrics(const std::string& run_id, const std::vector<Metric>& metrics);
+  void set_tags(const std::string& run_id, const std::vector<Tag>& tags);
+  void log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs);
+
+  // By timestamp, step, value; exact duplicates once, as MLflow shows them.
+  std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
+
+  // Files under the run's artifact folder. `path` is relative with '/'; one that would leave the folder is
+  // refused ("Invalid path").
+  void log_artifact(const std::string& run_id, const std::string& local_file, const std::string& path = "");
+  void log_text(const std::string& run_id, const std::string& text, const std::string& path);
+  std::vector<std::string> list_artifacts(const std::string& run_id) const;  // all files, relative, sorted
+  // The place of an artifact (file or folder) on disk. Throws kNotFound that names it.
+  std::string artifact_file(const std::string& run_id, const std::string& path) const;
+
+  const std::string& artifact_root() const { return artifact_root_; }
+
+ private:
+  std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+};
+
+}  // namespace mlrt
+
+#endif  // MLRT_TRACKING_TRACKING_STORE_HPP_

@@ -16,7 +16,7 @@ macro(mlrt_need_pinned)
     endif()
     include(${mlrt_deps_file})
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-      ${PROJECT_SOURCE_DIR}/scripts/deps ${PROJECT_SOURCE_DIR}/scripts/deps.lock)
+      ${PROJECT_SOURCE_DIR}/scripts/deps.lock ${mlrt_deps_file})
   endif()
 endmacro()
 
@@ -153,7 +153,7 @@ endif()
 # ---- zlib -----------------------------------------------------------------------------------
 mlrt_try_system(zlib z "" "
   #include <zlib.h>
-  #if ZLIB_VERNUM < 0x1310
+  #if ZLIB_VERNUM < 0x12d0
   #error too old
   #endif
   int main() { return zlibVersion()[0]; }")

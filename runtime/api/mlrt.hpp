@@ -1,7 +1,8 @@
 #ifndef MLRT_API_MLRT_HPP_
 #define MLRT_API_MLRT_HPP_
 
-// What a C++ program sees: everything that this reaches is public and stands, first, in the single header.
+// What a C++ program sees: everything that this reaches is public and stands, first, in the single
+// header.
 
 #include "api/autolog.hpp"
 #include "api/session.hpp"

@@ -1,6 +1,7 @@
 #ifndef MLRT_API_RUN_HPP_
 #define MLRT_API_RUN_HPP_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,9 +16,10 @@ namespace mlrt {
 
 struct SessionState;
 
-// One run, open for logging. A handle that moves; any thread may log through it. The destructor ends a run
-// that is still open: FINISHED, or FAILED when it is left by an exception. Errors as in TrackingStore;
-// kConflict for a run that has ended.
+// One run, open for logging. A handle that moves; any thread may log through it, but not while it
+// is moved. The destructor ends a run that is still open: FINISHED, FAILED when it is left by an
+// exception, KILLED after an interrupt. Errors and atomicity as in TrackingStore; kConflict for a
+// run that has ended.
 class Run {
  public:
   Run(Run&&) noexcept;
@@ -32,25 +34,29 @@ class Run {
   void log_param(const std::string& key, const std::string& value);
   void log_params(const std::vector<Param>& params);
   void log_metric(const std::string& key, double value, std::int64_t step = 0);
-  void log_metrics(const std::vector<std::pair<std::string, double>>& metrics, std::int64_t step = 0);
+  void log_metrics(const std::vector<std::pair<std::string, double>>& metrics,
+                   std::int64_t step = 0);
   void set_tag(const std::string& key, const std::string& value);
   void log_input(const DatasetInput& dataset);
   void log_artifact(const std::string& local_file, const std::string& path = "");
   void log_text(const std::string& text, const std::string& path);
-  // The model as an MLflow model folder below the run's artifacts; returns its URI, "runs:/<id>/<path>".
+  // The model as an MLflow model folder below the run's artifacts; returns its URI,
+  // "runs:/<id>/<path>". Throws kAlreadyExists if the run has that artifact.
   std::string log_model(const Model& model, const std::string& path = "model");
 
   RunRecord record() const;
-  void end(RunStatus status = RunStatus::kFinished);  // ending twice is fine, the first one stands
+  // Ending twice is fine, the first one stands. After an error the run is still open.
+  void end(RunStatus status = RunStatus::kFinished);
 
  private:
   friend class Session;
   Run(std::shared_ptr<SessionState> session, const RunRecord& record);
   void require_open() const;
+  void end_quietly() noexcept;
 
   std::shared_ptr<SessionState> session_;
   std::string id_, name_, experiment_id_;
-  bool ended_ = false;
+  std::atomic<bool> ended_{false};
   int uncaught_at_start_ = 0;
 };
 

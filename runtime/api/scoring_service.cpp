@@ -14,7 +14,9 @@ ScoringServiceFactory& scoring_service_factory() {
 
 }  // namespace
 
-void set_scoring_service_factory(ScoringServiceFactory factory) { scoring_service_factory() = std::move(factory); }
+void set_scoring_service_factory(ScoringServiceFactory factory) {
+  scoring_service_factory() = std::move(factory);
+}
 
 std::unique_ptr<ScoringService> start_scoring_service(std::shared_ptr<const Model> model,
                                                       const ServeOptions& options) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/model.hpp"
 
@@ -11,7 +12,8 @@ namespace mlrt {
 
 struct ServeOptions {
   std::string host = "127.0.0.1";
-  int port = 0;  // 0: a free one
+  int port = 0;                            // 0: a free one
+  std::vector<std::string> allowed_hosts;  // names besides its own that a request's Host may have
 };
 
 // A server that answers scoring requests in background threads until it is stopped or destroyed.
@@ -24,15 +26,15 @@ class ScoringService {
   virtual void stop() = 0;
 };
 
-using ScoringServiceFactory =
-    std::function<std::unique_ptr<ScoringService>(std::shared_ptr<const Model>, const ServeOptions&)>;
+using ScoringServiceFactory = std::function<std::unique_ptr<ScoringService>(
+    std::shared_ptr<const Model>, const ServeOptions&)>;
 
 // What joins scripts and the server, which do not know each other: main registers the factory once,
 // before any thread starts.
 void set_scoring_service_factory(ScoringServiceFactory factory);
 
-// Throws kConflict if no factory is registered (a program built without the server), kUnavailable for a
-// port in use.
+// Throws kConflict if no factory is registered (a program built without the server), kUnavailable
+// for a port in use.
 std::unique_ptr<ScoringService> start_scoring_service(std::shared_ptr<const Model> model,
                                                       const ServeOptions& options);
 

@@ -12,23 +12,25 @@
 namespace mlrt {
 
 struct SessionOptions {
-  std::string store;          // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
-  std::string artifact_root;  // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
-  bool must_exist = false;    // do not create the store
+  std::string store;            // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
+  std::string artifact_root;    // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
+  bool must_exist = false;      // do not create the store
+  int busy_timeout_ms = 10000;  // how long a call waits for other processes that hold the store
 };
 
 struct RunOptions {
-  std::string name;             // empty: one is made up
-  std::string experiment;       // a name, created on demand; empty: the session's, at first "Default"
-  std::vector<Tag> tags;        // besides the standard ones (mlflow.runName, mlflow.user, mlflow.source.name, ...)
-  std::string parent_run_id;    // empty: no parent
-  std::string source_name;      // the script or program; empty: the executable's name
+  std::string name;        // empty: one is made up
+  std::string experiment;  // a name, created on demand; empty: the session's, at first "Default"
+  std::vector<Tag>
+      tags;  // besides the standard ones (mlflow.runName, mlflow.user, mlflow.source.name, ...)
+  std::string parent_run_id;  // empty: no parent
+  std::string source_name;    // the script or program; empty: the executable's name
 };
 
-// A store that is open: what a program or script begins with. A cheap handle to shared state; any thread
-// may use it. The store is opened (and created) by the constructor, which throws kIo or kPermissionDenied
-// for a path that cannot be used, kDataCorrupt for a file that is not an mlrt store, kUnavailable for one
-// that others hold locked, kNotFound when it must exist and does not.
+// A store that is open: what a program or script begins with. A cheap handle to shared state; any
+// thread may use it. The store is opened (and created) by the constructor, which throws kIo or
+// kPermissionDenied for a path that cannot be used, kDataCorrupt for a file that is not an mlrt
+// store, kUnavailable for one that others hold locked, kNotFound when it must exist and does not.
 class Session {
  public:
   explicit Session(const SessionOptions& options = {});
@@ -42,15 +44,17 @@ class Session {
   Run start_run(const RunOptions& options = {});
   Run start_run(const std::string& name);
 
-  // Registers a model under `name`. `source` is a bundle file or model folder, which is copied below the
-  // artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>", which stays where
-  // it is. The model is loaded first: what is broken is not registered.
-  ModelVersion register_model(const std::string& source, const std::string& name, const std::string& alias = "",
-                              const std::string& run_id = "");
+  // Registers a model under `name`. `source` is a bundle file or model folder, which is copied
+  // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>",
+  // which stays where it is. The model is loaded first: what is broken is not registered. A copy is
+  // a bundle named by its SHA-256, so the same model is kept once. After an error nothing is
+  // registered and no copy is left.
+  ModelVersion register_model(const std::string& source, const std::string& name,
+                              const std::string& alias = "", const std::string& run_id = "");
 
   // The file or folder that `uri` names: "models:/<name>/<version>", "models:/<name>/latest",
-  // "models:/<name>@<alias>", "runs:/<id>/<path>", or a path. Throws kInvalidParameter for another form,
-  // kNotFound that names what is missing.
+  // "models:/<name>@<alias>", "runs:/<id>/<path>", or a path. Throws kInvalidParameter for another
+  // form, kNotFound that names what is missing.
   std::string resolve_model(const std::string& uri) const;
   std::shared_ptr<const Model> load_model(const std::string& uri) const;
 
@@ -58,7 +62,8 @@ class Session {
   std::shared_ptr<SessionState> state_;
 };
 
-// A model from a bundle file or a model folder, without a store. A bundle's checksums are verified first.
+// A model from a bundle file or a model folder, without a store. A bundle's checksums are verified
+// first.
 std::shared_ptr<const Model> load_model(const std::string& path);
 
 // Writes `model` as a bundle, atomically; returns the bundle's SHA-256.

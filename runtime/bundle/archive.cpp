@@ -13,7 +13,8 @@
 namespace mlrt {
 namespace {
 
-// The first lines of a bundle's manifest if `bytes` begin with one; for a look before anything is checked.
+// The first lines of a bundle's manifest if `bytes` begin with one; for a look before anything is
+// checked.
 std::string_view peek_manifest(std::string_view bytes) {
   constexpr std::string_view kName(kManifestName);
   if (bytes.size() < kZipLocalSize || zip_get_u32(bytes, 0) != kZipLocalSignature) return {};
@@ -24,7 +25,8 @@ std::string_view peek_manifest(std::string_view bytes) {
 }
 
 ZipReader open_archive_zip(std::string_view bytes, const std::string& what) {
-  // A later format may hold what this reader would take for damage, so its number is looked at first.
+  // A later format may hold what this reader would take for damage, so its number is looked at
+  // first.
   check_manifest_format(peek_manifest(bytes), what);
   return ZipReader(bytes, what);
 }
@@ -45,10 +47,10 @@ BundleArchive::BundleArchive(std::string_view bytes, std::string what)
 void BundleArchive::check_mlmodel() const {
   if (contains(kMlmodelName)) return;
   const std::string nested = find_nested_mlmodel(names_);
-  zip_.fail("no MLmodel at its root" +
-            (nested.empty() ? std::string()
-                            : " (found " + quoted(nested, 200) +
-                                  ": zip the folder's content, not the folder)"));
+  zip_.fail("no MLmodel at its root" + (nested.empty()
+                                            ? std::string()
+                                            : " (found " + quoted(nested, 200) +
+                                                  ": zip the folder's content, not the folder)"));
 }
 
 // The manifest names exactly the files that are there.

@@ -15,8 +15,8 @@
 
 namespace mlrt {
 
-// The container, its manifest and the content checks of a bundle over bytes that outlive it. Any thread
-// may use it.
+// The container, its manifest and the content checks of a bundle over bytes that outlive it. Any
+// thread may use it.
 class BundleArchive {
  public:
   // Checks all that Bundle::open promises; `what` (the quoted path) begins each message.
@@ -26,7 +26,8 @@ class BundleArchive {
   const std::vector<std::string>& names() const { return names_; }  // sorted, without the manifest
   bool contains(std::string_view name) const { return find(name) != kNoFile; }
 
-  // As Bundle::read: the content, checked the first time. A deflated file is kept in memory from then on.
+  // As Bundle::read: the content, checked the first time. A deflated file is kept in memory from
+  // then on.
   std::string_view read(std::string_view name) const;
 
   // Reads and checks every file, in constant memory. Throws kDataCorrupt for the first bad one.

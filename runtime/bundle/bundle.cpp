@@ -33,8 +33,9 @@ std::vector<std::string> checked_bundle_names(const std::string& path, const Fil
     const std::string problem = find_name_problem(name);
     if (!problem.empty()) refuse_bundle_files(path, ErrorCode::kInvalidParameter, problem);
     if (name == kManifestName) {
-      refuse_bundle_files(path, ErrorCode::kInvalidParameter,
-                          std::string("the name ") + kManifestName + " is taken by the bundle's own manifest");
+      refuse_bundle_files(
+          path, ErrorCode::kInvalidParameter,
+          std::string("the name ") + kManifestName + " is taken by the bundle's own manifest");
     }
   }
   all.push_back(kManifestName);
@@ -108,7 +109,8 @@ std::string write_bundle(const std::string& path, const FileSet& files) {
   zip.add(kManifestName, manifest, zip_crc32(manifest));
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::string_view content = files.read(names[i]);
-    // A folder's files could be written to since they were hashed; the bundle would be damaged from birth.
+    // A folder's files could be written to since they were hashed; the bundle would be damaged from
+    // birth.
     const std::uint32_t crc = zip_crc32(content);
     if (crc != crcs[i]) {
       refuse_bundle_files(path, ErrorCode::kConflict,

@@ -24,16 +24,17 @@ struct ManifestLine {
 //   # mlrt bundle 1
 //   <sha256>  <name>
 //   ...
-// `sha256sum -c` takes the first line for a comment. A format above 1 states there who can read it, as
-// in "# mlrt bundle 2 needs mlrt 1.3.0", so that an older reader can tell its user.
+// `sha256sum -c` takes the first line for a comment. A format above 1 states there who can read it,
+// as in "# mlrt bundle 2 needs mlrt 1.3.0", so that an older reader can tell its user.
 std::string format_manifest(const std::vector<ManifestLine>& lines);
 
-// Reads a manifest; the lines come back sorted by name. Lines that start with '#' after the first are
-// comments. Throws kDataCorrupt, its message starting with `what` (the quoted path), for text that isn't
-// one, with the line; for a name that comes twice; and for a newer format.
+// Reads a manifest; the lines come back sorted by name. Lines that start with '#' after the first
+// are comments. Throws kDataCorrupt, its message starting with `what` (the quoted path), for text
+// that isn't one, with the line; for a name that comes twice; and for a newer format.
 std::vector<ManifestLine> parse_manifest(std::string_view text, const std::string& what);
 
-// Throws as parse_manifest does if `text` begins like the manifest of a newer format; else does nothing.
+// Throws as parse_manifest does if `text` begins like the manifest of a newer format; else does
+// nothing.
 void check_manifest_format(std::string_view text, const std::string& what);
 
 }  // namespace mlrt

@@ -24,9 +24,10 @@ std::string model_folder_name(const std::string& path) { return quoted(path, kFo
 
 class ModelFolder final : public FileSet {
  public:
-  explicit ModelFolder(std::string root) : root_(std::move(root)), names_(fs::list_files_below(root_)) {
-    // Left by an unzipped bundle. Files in a folder may be edited, so it says nothing about them now, and
-    // a bundle that is made of the folder gets its own.
+  explicit ModelFolder(std::string root)
+      : root_(std::move(root)), names_(fs::list_files_below(root_)) {
+    // Left by an unzipped bundle. Files in a folder may be edited, so it says nothing about them
+    // now, and a bundle that is made of the folder gets its own.
     names_.erase(std::remove(names_.begin(), names_.end(), kManifestName), names_.end());
     std::sort(names_.begin(), names_.end());
     if (contains(kMlmodelName)) return;
@@ -128,7 +129,8 @@ void write_model_folder(const std::string& folder, const FileSet& files) {
   const std::string collision = find_names_collision({names.begin(), names.end()});
   if (!collision.empty()) refuse(ErrorCode::kInvalidParameter, collision);
 
-  TemporaryModelFolder temporary(fs::join(parent, "." + name + "." + random_hex(8) + ".tmp"));
+  TemporaryModelFolder temporary(
+      fs::join(parent, "." + name.substr(0, 200) + "." + random_hex(8) + ".tmp"));
   for (const std::string& file : names) {
     const std::string path = fs::join(temporary.path(), file);
     fs::make_folders(fs::parent(path));

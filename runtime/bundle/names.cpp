@@ -10,7 +10,7 @@
 namespace mlrt {
 namespace {
 
-constexpr std::size_t kNameShownBytes = 200;
+constexpr std::size_t kBundleNameShownBytes = 200;
 
 }  // namespace
 
@@ -20,8 +20,9 @@ std::string find_name_problem(std::string_view name) {
     return byte < 0x20 || byte == 0x7F;
   });
   if (!control && fs::is_safe_relative(name)) return {};
-  return "unsafe name " + quoted(name, kNameShownBytes) +
-         " (names are relative, with '/', without '..', backslashes or control characters, in UTF-8)";
+  return "unsafe name " + quoted(name, kBundleNameShownBytes) +
+         " (names are relative, with '/', without '..', backslashes or control characters, in "
+         "UTF-8)";
 }
 
 std::string find_names_collision(const std::vector<std::string_view>& names) {
@@ -39,13 +40,13 @@ std::string find_names_collision(const std::vector<std::string_view>& names) {
     std::string_view before = names[keys[i - 1].second];
     std::string_view name = names[keys[i].second];
     if (keys[i].first == keys[i - 1].first) {
-      if (before == name) return "the name " + quoted(name, kNameShownBytes) + " comes twice";
-      return "the names " + quoted(before, kNameShownBytes) + " and " +
-             quoted(name, kNameShownBytes) + " differ in case only";
+      if (before == name) return "the name " + quoted(name, kBundleNameShownBytes) + " comes twice";
+      return "the names " + quoted(before, kBundleNameShownBytes) + " and " +
+             quoted(name, kBundleNameShownBytes) + " differ in case only";
     }
     if (starts_with(keys[i].first, keys[i - 1].first + '\x01')) {
-      return quoted(before, kNameShownBytes) + " is a file, and the folder of " +
-             quoted(name, kNameShownBytes);
+      return quoted(before, kBundleNameShownBytes) + " is a file, and the folder of " +
+             quoted(name, kBundleNameShownBytes);
     }
   }
   return {};

@@ -34,7 +34,8 @@ constexpr std::uint32_t kZipMax32 = 0xFFFFFFFF;
 
 constexpr std::uint16_t kZipExtraZip64 = 0x0001;
 constexpr std::uint16_t kZipExtraUnicodePath = 0x7075;  // Info-ZIP: another name for the entry
-// Data stream alignment (as Apache Commons Compress defined it): the multiple in 2 bytes, then zeros.
+// Data stream alignment (as Apache Commons Compress defined it): the multiple in 2 bytes, then
+// zeros.
 constexpr std::uint16_t kZipExtraAlignment = 0xA11E;
 
 // The limits of a bundle, for both sides: what we write, we can read.

@@ -72,8 +72,8 @@ bool zip_take_u64(std::string_view& zip64, std::uint64_t& field) {
   return true;
 }
 
-// Info-ZIP's second name for an entry (version, CRC of the first name, name) must be its first one, or
-// readers would differ about what the entry is called.
+// Info-ZIP's second name for an entry (version, CRC of the first name, name) must be its first one,
+// or readers would differ about what the entry is called.
 bool zip_path_agrees(const ZipExtras& extras, std::string_view name) {
   return !extras.has_unicode_path ||
          (extras.unicode_path.size() >= 5 && extras.unicode_path.substr(5) == name);
@@ -213,9 +213,8 @@ ZipReader::Directory ZipReader::read_end(std::uint64_t end_offset) const {
   if (count_here != directory.count) fail("its end record states two numbers of entries");
 
   std::size_t directory_end = end;
-  const bool has_zip64 =
-      end >= kZip64LocatorSize + kZip64EndSize &&
-      zip_get_u32(bytes_, end - kZip64LocatorSize) == kZip64LocatorSignature;
+  const bool has_zip64 = end >= kZip64LocatorSize + kZip64EndSize &&
+                         zip_get_u32(bytes_, end - kZip64LocatorSize) == kZip64LocatorSignature;
   const bool needs_zip64 = directory.count == kZipMax16 || directory.size_bytes == kZipMax32 ||
                            directory.offset == kZipMax32;
   if (needs_zip64 && !has_zip64) fail("its ZIP64 end record is missing");
@@ -223,24 +222,30 @@ ZipReader::Directory ZipReader::read_end(std::uint64_t end_offset) const {
     const std::size_t locator = end - kZip64LocatorSize;
     const std::size_t large = locator - kZip64EndSize;
     const Directory small = directory;
-    const bool sound = zip_get_u32(bytes_, locator + 4) == 0 &&
-                       zip_get_u64(bytes_, locator + 8) == large &&
-                       zip_get_u32(bytes_, locator + 16) == 1 &&
-                       zip_get_u32(bytes_, large) == kZip64EndSignature &&
-                       zip_get_u64(bytes_, large + 4) == kZip64EndSize - 12 &&
-                       zip_get_u32(bytes_, large + 16) == 0 &&
-                       zip_get_u32(bytes_, large + 20) == 0 &&
-                       zip_get_u64(bytes_, large + 24) == zip_get_u64(bytes_, large + 32);
+    const bool sound =
+        zip_get_u32(bytes_, locator + 4) == 0 && zip_get_u64(bytes_, locator + 8) == large &&
+        zip_get_u32(bytes_, locator + 16) == 1 &&
+        zip_get_u32(bytes_, large) == kZip64EndSignature &&
+        zip_get_u64(bytes_, large + 4) == kZip64EndSize - 12 &&
+        zip_get_u32(bytes_, large + 16) == 0 && zip_get_u32(bytes_, large + 20) == 0 &&
+        zip_get_u64(bytes_, large + 24) == zip_get_u64(bytes_, large + 32);
     if (!sound) fail("its ZIP64 end record is not sound");
     directory = {zip_get_u64(bytes_, large + 48), zip_get_u64(bytes_, large + 40),
                  zip_get_u64(bytes_, large + 32)};
-    const bool agree = (small.count == kZipMax16 || small.count == directory.count) &&
-                       (small.size_bytes == kZipMax32 || small.size_bytes == directory.size_bytes) &&
-                       (small.offset == kZipMax32 || small.offset == directory.offset);
+    const bool agree =
+        (small.count == kZipMax16 || small.count == directory.count) &&
+        (small.size_bytes == kZipMax32 || small.size_bytes == directory.size_bytes) &&
+        (small.offset == kZipMax32 || small.offset == directory.offset);
     if (!agree) fail("its end records contradict each other");
     directory_end = large;
   }
-  if (directory.offset > directory_end || directory.size_bytes != directory_end - directory.offset) {
+  if (directory.offset > directory_end ||
+      directory.size_bytes != directory_end - directory.offset) {
+    // What an archive that was appended to something looks like: its numbers count from its own
+    // start.
+    if (directory_end >= 4 && zip_get_u32(bytes_, 0) != kZipLocalSignature) {
+      fail("other bytes come before the zip data");
+    }
     fail("its directory is not where its end record says (was it cut or added to?)");
   }
   if (directory.count > kZipMaxEntries) {
@@ -266,7 +271,8 @@ std::vector<ZipReader::Record> ZipReader::read_directory(const Directory& direct
 
 ZipReader::Record ZipReader::read_record(const Directory& directory, std::uint64_t& at) const {
   const std::uint64_t left = directory.offset + directory.size_bytes - at;
-  const std::string_view header = bytes_.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(left));
+  const std::string_view header =
+      bytes_.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(left));
   if (left < kZipCentralSize || zip_get_u32(header, 0) != kZipCentralSignature) {
     fail("its directory is damaged at byte " + std::to_string(at));
   }
@@ -326,7 +332,8 @@ void ZipReader::check_attributes(const Record& record, std::uint32_t external) c
   if (type == kZipUnixLink) fail(zip_name(entry) + " is a symbolic link");
   const std::uint32_t expected = zip_is_folder(entry) ? kZipUnixFolder : kZipUnixRegular;
   if (type != 0 && type != expected) fail(zip_name(entry) + " is not a regular file");
-  if (zip_is_folder(entry) && entry.size_bytes != 0) fail("the folder " + zip_name(entry) + " has content");
+  if (zip_is_folder(entry) && entry.size_bytes != 0)
+    fail("the folder " + zip_name(entry) + " has content");
 }
 
 // Before anything is unpacked: can it be what it declares, and is that within the limits?
@@ -375,13 +382,13 @@ void ZipReader::check_layout(std::vector<Record>& records, std::uint64_t directo
     fail("other bytes come before the zip data");
   }
   if (records.empty() && directory_offset != 0) fail("other bytes come before the zip data");
+  if (!records.empty() && records.back().local_offset > directory_offset) {
+    fail(zip_name(records.back().entry) + " lies in the directory or beyond the end of the file");
+  }
   for (std::size_t i = 0; i < records.size(); ++i) {
     Record& record = records[i];
     const std::uint64_t next =
         i + 1 < records.size() ? records[i + 1].local_offset : directory_offset;
-    if (next > directory_offset) {
-      fail(zip_name(records[i + 1].entry) + " lies in the directory or beyond the end of the file");
-    }
     check_local(record, next);
     const std::uint64_t end = record.entry.data_offset + record.entry.stored_size_bytes;
     if ((record.flags & kZipFlagDescriptor) != 0) {
@@ -396,8 +403,8 @@ void ZipReader::check_layout(std::vector<Record>& records, std::uint64_t directo
 void ZipReader::check_local(Record& record, std::uint64_t limit) const {
   ZipEntry& entry = record.entry;
   const std::uint64_t room = limit - record.local_offset;
-  const std::string_view header = bytes_.substr(static_cast<std::size_t>(record.local_offset),
-                                                static_cast<std::size_t>(room));
+  const std::string_view header =
+      bytes_.substr(static_cast<std::size_t>(record.local_offset), static_cast<std::size_t>(room));
   if (room < kZipLocalSize) fail(zip_name(entry) + " overlaps another entry");
   if (zip_get_u32(header, 0) != kZipLocalSignature) {
     fail("the header of " + zip_name(entry) + " is not where the directory says");
@@ -431,18 +438,20 @@ void ZipReader::check_local(Record& record, std::uint64_t limit) const {
   if (!zip_take_u64(zip64, size) || !zip_take_u64(zip64, stored_size)) {
     fail("the ZIP64 field of " + zip_name(entry) + " is missing or too small");
   }
-  // Who writes a stream doesn't know them yet: zero, then, and the descriptor behind the data has them.
+  // Who writes a stream doesn't know them yet: zero, then, and the descriptor behind the data has
+  // them.
   const bool later = (record.flags & kZipFlagDescriptor) != 0;
   check_same((later && crc == 0) || crc == entry.crc, "CRC-32");
   check_same((later && size == 0) || size == entry.size_bytes, "size");
   check_same((later && stored_size == 0) || stored_size == entry.stored_size_bytes, "stored size");
 }
 
-// CRC and both sizes, behind the data from `at` to `end`: sizes of 4 or 8 bytes, a signature or none. The
-// room that is there tells which of the four it is.
+// CRC and both sizes, behind the data from `at` to `end`: sizes of 4 or 8 bytes, a signature or
+// none. The room that is there tells which of the four it is.
 void ZipReader::check_descriptor(const Record& record, std::uint64_t at, std::uint64_t end) const {
   const ZipEntry& entry = record.entry;
-  std::string_view descriptor = bytes_.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(end - at));
+  std::string_view descriptor =
+      bytes_.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(end - at));
   bool sound = true;
   if (descriptor.size() == 16 || descriptor.size() == 24) {
     sound = zip_get_u32(descriptor, 0) == kZipDescriptorSignature;

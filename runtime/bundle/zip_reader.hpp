@@ -20,16 +20,16 @@ struct ZipEntry {
   std::uint64_t data_offset;
 };
 
-// The structure of a zip archive, checked so strictly that no two readers can see different files in it:
-// every byte before the directory belongs to exactly one entry, and each entry's own header says what the
-// directory says. Immutable; any thread may use it.
+// The structure of a zip archive, checked so strictly that no two readers can see different files
+// in it: every byte before the directory belongs to exactly one entry, and each entry's own header
+// says what the directory says. Immutable; any thread may use it.
 class ZipReader {
  public:
   using Sink = std::function<void(std::string_view)>;
 
-  // Checks the structure of `bytes`, which must outlive the reader; reads no content. `what` begins each
-  // message (the quoted path). Throws kDataCorrupt as "<what> is not a bundle: <what is wrong>" for all
-  // that Bundle::open's comment lists except the manifest and the MLmodel.
+  // Checks the structure of `bytes`, which must outlive the reader; reads no content. `what` begins
+  // each message (the quoted path). Throws kDataCorrupt as "<what> is not a bundle: <what is
+  // wrong>" for all that Bundle::open's comment lists except the manifest and the MLmodel.
   ZipReader(std::string_view bytes, std::string what);
 
   // The files, sorted by name; folders are left out.
@@ -42,11 +42,11 @@ class ZipReader {
   std::string_view raw(const ZipEntry& entry) const;
 
   // Gives the content to `sink`, in order and in pieces: never more than the declared size. Throws
-  // kDataCorrupt as "<what> is damaged: ..." that names the entry if the content isn't what its size and
-  // CRC say; the pieces given before are worthless then.
+  // kDataCorrupt as "<what> is damaged: ..." that names the entry if the content isn't what its
+  // size and CRC say; the pieces given before are worthless then.
   void unpack(const ZipEntry& entry, const Sink& sink) const;
 
-  [[noreturn]] void fail(const std::string& why) const;                         // not a bundle
+  [[noreturn]] void fail(const std::string& why) const;  // not a bundle
   [[noreturn]] void fail_damaged(const ZipEntry& entry, const std::string& why) const;
 
  private:

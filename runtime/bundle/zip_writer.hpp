@@ -16,16 +16,16 @@ namespace mlrt {
 // The CRC-32 of zip (polynomial 0xEDB88320) of `bytes`, which follow bytes whose CRC is `before`.
 std::uint32_t zip_crc32(std::string_view bytes, std::uint32_t before = 0);
 
-// Writes a zip archive from front to end, as the same bytes for the same calls: entries STORED, their data
-// at multiples of 64 bytes, dated 1980-01-01, mode 0100644, ZIP64 records only where a number demands
-// them. Not for use by two threads at once.
+// Writes a zip archive from front to end, as the same bytes for the same calls: entries STORED,
+// their data at multiples of 64 bytes, dated 1980-01-01, mode 0100644, ZIP64 records only where a
+// number demands them. Not for use by two threads at once.
 class ZipWriter {
  public:
   static constexpr std::uint64_t kAlignment = 64;
   using Sink = std::function<void(std::string_view)>;
 
-  // `sink` gets the archive's bytes in order; what it throws goes through. Numbers from `zip64_from` on
-  // go into ZIP64 fields (tests set it low: the true limit takes gigabytes).
+  // `sink` gets the archive's bytes in order; what it throws goes through. Numbers from
+  // `zip64_from` on go into ZIP64 fields (tests set it low: the true limit takes gigabytes).
   explicit ZipWriter(Sink sink, std::uint64_t zip64_from = kZipMax32);
 
   // Adds a file. `name` is safe, of at most 65535 bytes and new; `crc` is the CRC-32 of `data`.

@@ -6,28 +6,29 @@
 
 namespace mlrt {
 
-// What went wrong, in the words of the MLflow protocol where it has one. The table in error.cpp gives
-// each code its MLflow error code, HTTP status and process exit code, so that they cannot drift apart.
+// What went wrong, in the words of the MLflow protocol where it has one. The table in error.cpp
+// gives each code its MLflow error code, HTTP status and process exit code, so that they cannot
+// drift apart.
 enum class ErrorCode {
-  kBadRequest,           // the request cannot be understood
-  kInvalidParameter,     // understood, but a value is wrong
-  kAlreadyExists,        // a name is taken
-  kNotFound,             // the named thing does not exist
-  kEndpointNotFound,     // no such route
-  kMethodNotAllowed,     // the route exists, the method does not
-  kUnsupportedMedia,     // a content type that is not accepted
-  kTooLarge,             // beyond a stated limit
-  kTooManyRequests,      // beyond the connection cap
-  kTimeout,              // the peer was too slow
-  kPermissionDenied,     // the system or a rule refuses it
-  kConflict,             // the state changed underneath, or does not allow it
-  kDataCorrupt,          // stored bytes are not what was written
-  kUnavailable,          // busy; the same call may work later
-  kIo,                   // the system failed to read or write
-  kUsage,                // a command line that is not understood
-  kScript,               // a script failed
-  kInterrupted,          // the user asked to stop (Ctrl-C)
-  kInternal,             // a defect of mlrt
+  kBadRequest,        // the request cannot be understood
+  kInvalidParameter,  // understood, but a value is wrong
+  kAlreadyExists,     // a name is taken
+  kNotFound,          // the named thing does not exist
+  kEndpointNotFound,  // no such route
+  kMethodNotAllowed,  // the route exists, the method does not
+  kUnsupportedMedia,  // a content type that is not accepted
+  kTooLarge,          // beyond a stated limit
+  kTooManyRequests,   // beyond the connection cap
+  kTimeout,           // the peer was too slow
+  kPermissionDenied,  // the system or a rule refuses it
+  kConflict,          // the state changed underneath, or does not allow it
+  kDataCorrupt,       // stored bytes are not what was written
+  kUnavailable,       // busy; the same call may work later
+  kIo,                // the system failed to read or write
+  kUsage,             // a command line that is not understood
+  kScript,            // a script failed
+  kInterrupted,       // the user asked to stop (Ctrl-C)
+  kInternal,          // a defect of mlrt
 };
 
 struct ErrorInfo {
@@ -41,8 +42,8 @@ struct ErrorInfo {
 // The row of `code`; never fails.
 const ErrorInfo& error_info(ErrorCode code);
 
-// The one exception type. `message` is for the user and says what was wrong, where, and what would be
-// right; `detail` (SQL, a system error, a path) goes to the log only.
+// The one exception type. `message` is for the user and says what was wrong, where, and what would
+// be right; `detail` (SQL, a system error, a path) goes to the log only.
 class Error : public std::exception {
  public:
   Error(ErrorCode code, std::string message, std::string detail = {});

@@ -7,7 +7,9 @@
 
 namespace mlrt {
 
-void MemoryFiles::add(std::string name, std::string bytes) { files_[std::move(name)] = std::move(bytes); }
+void MemoryFiles::add(std::string name, std::string bytes) {
+  files_[std::move(name)] = std::move(bytes);
+}
 
 std::vector<std::string> MemoryFiles::names() const {
   std::vector<std::string> names;
@@ -19,7 +21,8 @@ bool MemoryFiles::contains(const std::string& name) const { return files_.count(
 
 std::string_view MemoryFiles::read(const std::string& name) const {
   auto found = files_.find(name);
-  if (found == files_.end()) throw Error(ErrorCode::kNotFound, "the model has no file " + quoted(name));
+  if (found == files_.end())
+    throw Error(ErrorCode::kNotFound, "the model has no file " + quoted(name));
   return found->second;
 }
 

@@ -8,8 +8,8 @@
 
 namespace mlrt {
 
-// The files of a model by relative path ("MLmodel", "data/model.json"), wherever they lie: in memory, in
-// a folder, in a bundle.
+// The files of a model by relative path ("MLmodel", "data/model.json"), wherever they lie: in
+// memory, in a folder, in a bundle.
 class FileSet {
  public:
   virtual ~FileSet() = default;
@@ -18,8 +18,8 @@ class FileSet {
   virtual std::vector<std::string> names() const = 0;
   virtual bool contains(const std::string& name) const = 0;
 
-  // The bytes of one file; valid as long as the set lives. Throws kNotFound that names the file, and
-  // kDataCorrupt if the stored bytes are not what was written.
+  // The bytes of one file; valid as long as the set lives. Throws kNotFound that names the file,
+  // and kDataCorrupt if the stored bytes are not what was written.
   virtual std::string_view read(const std::string& name) const = 0;
 };
 

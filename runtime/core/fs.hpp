@@ -13,14 +13,14 @@ namespace fs {
 
 // All file access goes through here, so that tests can make any call fail. Paths are bytes as the
 // system has them. Errors: kNotFound for what does not exist, kPermissionDenied for what the system
-// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names the
-// path. Functions may run at the same time in several threads.
+// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names
+// the path. Functions may run at the same time in several threads.
 
 enum class Op { kOpen, kRead, kWrite, kSync, kRename, kRemove, kMakeFolder, kList, kStat, kMap };
 
-// Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an empty
-// function (the default) takes the hook away. EINTR makes the call repeat, as a signal does. The hook
-// must not throw. Set it only while no other thread uses fs.
+// Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an
+// empty function (the default) takes the hook away. EINTR makes the call repeat, as a signal does.
+// The hook must not throw. Set it only while no other thread uses fs.
 using FaultHook = std::function<int(Op op, const std::string& path)>;
 void set_fault_hook(FaultHook hook);
 
@@ -34,11 +34,11 @@ std::uint64_t file_size(const std::string& path);
 // Throws kTooLarge, before it reads, when it is larger than `max_bytes`.
 std::string read_file(const std::string& path, std::uint64_t max_bytes = std::uint64_t{4} << 30);
 
-// Creates or replaces `path` so that after a crash at any instant the old or the new content is there,
-// whole: written beside it, synced, renamed, folder synced. After a failure the old file stands and
-// nothing is left beside it; only where the folder's sync fails and the old file cannot be put back
-// either, the new one stands and the message says so. Mode 0644 less the umask; a link is replaced, not
-// followed.
+// Creates or replaces `path` so that after a crash at any instant the old or the new content is
+// there, whole: written beside it, synced, renamed, folder synced. After a failure the old file
+// stands and nothing is left beside it; only where the folder's sync fails and the old file cannot
+// be put back either, the new one stands and the message says so. Mode 0644 less the umask; a link
+// is replaced, not followed.
 void write_file(const std::string& path, std::string_view content);
 
 // The same for content that is produced in pieces. After a write() or commit() that threw, or a
@@ -68,22 +68,24 @@ class AtomicWriter {
 // Copies the bytes of a regular file, in constant memory, as write_file writes.
 void copy_file(const std::string& from, const std::string& to);
 
-void make_folders(const std::string& path);      // with its parents; fine if it is there
-void remove_file(const std::string& path);       // fine if it is not there
+void make_folders(const std::string& path);  // with its parents; fine if it is there
+void remove_file(const std::string& path);   // fine if it is not there
 // With all that is in it, to any depth; links are removed, not followed; fine if not there. After a
-// failure a part is gone; the same call may be repeated. Throws kInvalidParameter for "/", "." and "..".
+// failure a part is gone; the same call may be repeated. Throws kInvalidParameter for "/", "." and
+// "..".
 void remove_tree(const std::string& path);
 void rename(const std::string& from, const std::string& to);  // replaces; does not sync the folder
-std::vector<std::string> list(const std::string& folder);  // names, sorted by byte, without . and ..
+std::vector<std::string> list(
+    const std::string& folder);  // names, sorted by byte, without . and ..
 // Regular files below `folder` as relative paths with '/', sorted by byte; a link is refused
 // (kPermissionDenied): it could lead outside.
 std::vector<std::string> list_files_below(const std::string& folder);
 
 std::string absolute(const std::string& path);  // without "." and "//"; links and ".." stay
 std::string current_folder();
-std::string parent(const std::string& path);    // "a/b.c" -> "a"; "b.c" -> "."
-std::string basename(const std::string& path);  // "a/b.c" -> "b.c"
-std::string extension(const std::string& path); // "a/b.c" -> ".c"; "" when none
+std::string parent(const std::string& path);     // "a/b.c" -> "a"; "b.c" -> "."
+std::string basename(const std::string& path);   // "a/b.c" -> "b.c"
+std::string extension(const std::string& path);  // "a/b.c" -> ".c"; "" when none
 // With one '/' between. `name` is always taken below `folder`: join("a", "/b") is "a/b".
 std::string join(const std::string& folder, const std::string& name);
 
@@ -91,8 +93,8 @@ std::string join(const std::string& folder, const std::string& name);
 // backslash, no NUL, valid UTF-8, at most 4096 bytes. Names inside bundles and artifact folders.
 bool is_safe_relative(std::string_view path);
 
-// A file mapped into memory, read-only. An empty file has size 0. The file must not shrink while it is
-// mapped (writers replace files by rename, so ours never do).
+// A file mapped into memory, read-only. An empty file has size 0. The file must not shrink while it
+// is mapped (writers replace files by rename, so ours never do).
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path);

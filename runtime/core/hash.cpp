@@ -21,7 +21,8 @@ namespace {
 #endif
 
 void check_sha256(int result) {
-  if (result != 0) throw Error(ErrorCode::kInternal, "SHA-256 failed", "mbedTLS code " + std::to_string(result));
+  if (result != 0)
+    throw Error(ErrorCode::kInternal, "SHA-256 failed", "mbedTLS code " + std::to_string(result));
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(const void* data, std::size_t size) {
-  check_sha256(MLRT_SHA256_CALL(update)(&state_->context, static_cast<const unsigned char*>(data), size));
+  check_sha256(
+      MLRT_SHA256_CALL(update)(&state_->context, static_cast<const unsigned char*>(data), size));
 }
 
 Sha256Digest Sha256::finish() {

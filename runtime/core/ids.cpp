@@ -13,12 +13,14 @@
 namespace mlrt {
 namespace {
 
-const char* const kRunAdjectives[] = {"amber", "brisk",  "calm",  "deft",  "eager", "fleet", "glad",  "hardy",
-                                      "keen",  "lucid",  "merry", "nimble", "noble", "plain", "quiet", "rapid",
-                                      "sharp", "steady", "sunny", "tidy",  "vivid", "warm",  "wise",  "young"};
-const char* const kRunNouns[] = {"alder", "badger", "cedar", "dolphin", "elm",   "falcon", "gull",  "heron",
-                                 "ibis",  "jay",    "kite",  "larch",   "maple", "newt",   "otter", "pine",
-                                 "quail", "rowan",  "stoat", "tern",    "vole",  "willow", "wren",  "yew"};
+const char* const kRunAdjectives[] = {"amber", "brisk", "calm",  "deft",  "eager", "fleet",
+                                      "glad",  "hardy", "keen",  "lucid", "merry", "nimble",
+                                      "noble", "plain", "quiet", "rapid", "sharp", "steady",
+                                      "sunny", "tidy",  "vivid", "warm",  "wise",  "young"};
+const char* const kRunNouns[] = {"alder", "badger", "cedar", "dolphin", "elm",   "falcon",
+                                 "gull",  "heron",  "ibis",  "jay",     "kite",  "larch",
+                                 "maple", "newt",   "otter", "pine",    "quail", "rowan",
+                                 "stoat", "tern",   "vole",  "willow",  "wren",  "yew"};
 
 void fill_random(void* out, std::size_t size) {
   auto* bytes = static_cast<unsigned char*>(out);
@@ -52,8 +54,8 @@ std::string new_run_id() { return random_hex(16); }
 std::string random_run_name() {
   std::uint32_t random[3];
   fill_random(random, sizeof(random));
-  return std::string(pick_word(kRunAdjectives, random[0])) + "-" + pick_word(kRunNouns, random[1]) + "-" +
-         std::to_string(random[2] % 1000);
+  return std::string(pick_word(kRunAdjectives, random[0])) + "-" + pick_word(kRunNouns, random[1]) +
+         "-" + std::to_string(random[2] % 1000);
 }
 
 }  // namespace mlrt

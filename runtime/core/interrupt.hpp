@@ -3,8 +3,8 @@
 
 namespace mlrt {
 
-// Whether someone asked this process to stop. Long loops call check_interrupt() once a round, so that
-// Ctrl-C ends them in an orderly way.
+// Whether someone asked this process to stop. Long loops call check_interrupt() once a round, so
+// that Ctrl-C ends them in an orderly way.
 
 // Marks the request; async-signal-safe.
 void request_interrupt() noexcept;

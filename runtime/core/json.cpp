@@ -19,8 +19,9 @@ struct JsonToken {
   std::size_t to;
 };
 
-// Cuts a text into tokens and checks nothing else: on text that is JSON up to some point, its tokens up
-// to there are those of the parser, which tells neither where a value began nor where a key stood.
+// Cuts a text into tokens and checks nothing else: on text that is JSON up to some point, its
+// tokens up to there are those of the parser, which tells neither where a value began nor where a
+// key stood.
 class JsonScanner {
  public:
   // The parser skips a byte order mark at the start, so it is no word here either.
@@ -50,7 +51,8 @@ class JsonScanner {
  private:
   static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
   static bool ends_word(char c) {
-    return is_blank(c) || c == ',' || c == ':' || c == '"' || c == '[' || c == ']' || c == '{' || c == '}';
+    return is_blank(c) || c == ',' || c == ':' || c == '"' || c == '[' || c == ']' || c == '{' ||
+           c == '}';
   }
   std::size_t skip_blanks(std::size_t i) const {
     while (i < text_.size() && is_blank(text_[i])) ++i;
@@ -77,8 +79,8 @@ std::string json_place(std::string_view text, std::size_t byte) {
 
 [[noreturn]] void throw_json_error(std::string_view what, std::string_view text, std::size_t byte,
                                    const std::string& why, const std::string& detail = {}) {
-  throw Error(ErrorCode::kInvalidParameter, std::string(what) + ": " + json_place(text, byte) + ": " + why,
-              detail);
+  throw Error(ErrorCode::kInvalidParameter,
+              std::string(what) + ": " + json_place(text, byte) + ": " + why, detail);
 }
 
 // The place of the token that is the `nth` (from 1) of those that `counts` says yes to.
@@ -106,7 +108,8 @@ JsonBareWords json_take_bare_words(std::string_view text) {
   JsonBareWords words{std::string(text), {}};
   JsonScanner scanner(text);
   std::size_t scalars = 0;
-  for (JsonToken token = scanner.next(); token.kind != JsonToken::Kind::kEnd; token = scanner.next()) {
+  for (JsonToken token = scanner.next(); token.kind != JsonToken::Kind::kEnd;
+       token = scanner.next()) {
     if (!json_is_scalar(token)) continue;
     ++scalars;
     std::string_view word = text.substr(token.from, token.to - token.from);
@@ -124,7 +127,8 @@ JsonBareWords json_take_bare_words(std::string_view text) {
 // Watches the parser, so that a bad text is refused before it costs memory.
 class JsonGuard {
  public:
-  JsonGuard(std::string_view text, std::string_view what, const JsonLimits& limits, const JsonBareWords& words)
+  JsonGuard(std::string_view text, std::string_view what, const JsonLimits& limits,
+            const JsonBareWords& words)
       : text_(text), what_(what), limits_(limits), words_(words) {}
 
   std::size_t scalars() const { return scalars_; }
@@ -134,10 +138,11 @@ class JsonGuard {
     if (event == Event::object_start || event == Event::array_start) {
       ++opened_;
       if (static_cast<std::size_t>(depth) >= limits_.max_depth) {
-        std::size_t byte =
-            json_nth_token(text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
-        throw_json_error(what_, text_, byte,
-                         "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
+        std::size_t byte = json_nth_token(
+            text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
+        throw_json_error(
+            what_, text_, byte,
+            "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
       }
       if (event == Event::object_start) keys_.emplace_back();
     } else if (event == Event::object_end) {
@@ -146,9 +151,10 @@ class JsonGuard {
       ++keys_seen_;
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys_.back().insert(key).second) {
-        std::size_t byte =
-            json_nth_token(text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
-        throw_json_error(what_, text_, byte, "the key " + quoted(key) + " is there twice in one object");
+        std::size_t byte = json_nth_token(
+            text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
+        throw_json_error(what_, text_, byte,
+                         "the key " + quoted(key) + " is there twice in one object");
       }
     } else if (event == Event::value) {
       ++scalars_;
@@ -171,8 +177,8 @@ class JsonGuard {
   std::size_t words_taken_ = 0;
 };
 
-// The library's text is "[id] parse error at line 1, column 2: why": the why is for the user. It ends
-// with what was read last, which may be long and is the sender's.
+// The library's text is "[id] parse error at line 1, column 2: why": the why is for the user. It
+// ends with what was read last, which may be long and is the sender's.
 std::string json_reason(const char* text) {
   std::string_view why = text;
   std::size_t colon = why.find(": ");
@@ -192,23 +198,27 @@ Json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
   }
   JsonGuard guard(text, what, limits, words);
   try {
-    return Json::parse(text.begin(), text.end(), [&guard](int depth, Json::parse_event_t event, Json& parsed) {
-      return guard.on_event(depth, event, parsed);
-    });
+    return Json::parse(text.begin(), text.end(),
+                       [&guard](int depth, Json::parse_event_t event, Json& parsed) {
+                         return guard.on_event(depth, event, parsed);
+                       });
   } catch (const Json::parse_error& error) {
-    throw_json_error(std::string(what) + " is not valid JSON", text, error.byte > 0 ? error.byte - 1 : 0,
-                     json_reason(error.what()), error.what());
+    throw_json_error(std::string(what) + " is not valid JSON", text,
+                     error.byte > 0 ? error.byte - 1 : 0, json_reason(error.what()), error.what());
   } catch (const Json::out_of_range& error) {
     std::size_t byte = json_nth_token(text, guard.scalars() + 1, json_is_scalar);
     throw_json_error(what, text, byte, "a number is beyond the range of a double", error.what());
   }
 }
 
-std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump_json(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 const Json& json_member(const Json& parent, const char* key, std::string_view what) {
   if (!parent.is_object()) {
-    throw Error(ErrorCode::kInvalidParameter, std::string(what) + " must be an object with the key '" + key + "'");
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string(what) + " must be an object with the key '" + key + "'");
   }
   auto found = parent.find(key);
   if (found == parent.end()) {
@@ -219,9 +229,10 @@ const Json& json_member(const Json& parent, const char* key, std::string_view wh
 
 namespace {
 
-[[noreturn]] void throw_json_type(std::string_view what, const char* key, const char* wanted, const Json& got) {
-  throw Error(ErrorCode::kInvalidParameter, std::string(what) + ": '" + key + "' must be " + wanted + ", not " +
-                                                got.type_name());
+[[noreturn]] void throw_json_type(std::string_view what, const char* key, const char* wanted,
+                                  const Json& got) {
+  throw Error(ErrorCode::kInvalidParameter,
+              std::string(what) + ": '" + key + "' must be " + wanted + ", not " + got.type_name());
 }
 
 }  // namespace

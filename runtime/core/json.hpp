@@ -8,7 +8,8 @@
 #include <string>
 #include <string_view>
 
-#if NLOHMANN_JSON_VERSION_MAJOR < 3 || (NLOHMANN_JSON_VERSION_MAJOR == 3 && NLOHMANN_JSON_VERSION_MINOR < 10)
+#if NLOHMANN_JSON_VERSION_MAJOR < 3 || \
+    (NLOHMANN_JSON_VERSION_MAJOR == 3 && NLOHMANN_JSON_VERSION_MINOR < 10)
 #error "mlrt needs nlohmann_json 3.10 or newer"
 #endif
 
@@ -21,13 +22,14 @@ using OrderedJson = nlohmann::ordered_json;
 
 struct JsonLimits {
   std::size_t max_depth = 64;
-  // Take the bare words NaN, Infinity and -Infinity, as Python writes them, for the doubles they name.
+  // Take the bare words NaN, Infinity and -Infinity, as Python writes them, for the doubles they
+  // name.
   bool allow_nan = false;
 };
 
-// Reads one JSON text. Throws kInvalidParameter with `what` (as in "MLmodel signature"), the line and the
-// column (in characters), for text that is not JSON, too deep, has a key twice in one object, or a number
-// beyond a double's range.
+// Reads one JSON text. Throws kInvalidParameter with `what` (as in "MLmodel signature"), the line
+// and the column (in characters), for text that is not JSON, too deep, has a key twice in one
+// object, or a number beyond a double's range.
 Json parse_json(std::string_view text, std::string_view what, const JsonLimits& limits = {});
 
 // Compact, keys sorted. NaN and infinities, which JSON cannot hold, become null; invalid UTF-8 is

@@ -23,19 +23,22 @@ const char* log_level_name(LogLevel level) { return kLogLevelNames[static_cast<i
 // Text lines are for people: a value with blanks or controls is quoted so that the line stays one.
 std::string log_text_value(const std::string& value) {
   bool plain = !value.empty();
-  for (char c : value) plain = plain && static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\'';
+  for (char c : value)
+    plain = plain && static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\'';
   return plain ? value : quoted(value, 400);
 }
 
 std::string log_text_line(LogLevel level, std::string_view message, LogFields fields) {
   std::string line = format_time_ms(now_ms()) + " " + log_level_name(level) + " ";
   for (char c : message) line += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
-  for (const auto& field : fields) line += std::string(" ") + field.first + "=" + log_text_value(field.second);
+  for (const auto& field : fields)
+    line += std::string(" ") + field.first + "=" + log_text_value(field.second);
   return line;
 }
 
 std::string log_json_line(LogLevel level, std::string_view message, LogFields fields) {
-  Json line = {{"time_ms", now_ms()}, {"level", log_level_name(level)}, {"message", std::string(message)}};
+  Json line = {
+      {"time_ms", now_ms()}, {"level", log_level_name(level)}, {"message", std::string(message)}};
   for (const auto& field : fields) line[field.first] = field.second;
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -47,7 +50,8 @@ void log_line(LogLevel level, std::string_view message, LogFields fields) {
   int saved_errno = errno;  // a caller may log before it looks at what failed
   try {
     bool json = log_format_now.load(std::memory_order_relaxed) == LogFormat::kJson;
-    std::string line = json ? log_json_line(level, message, fields) : log_text_line(level, message, fields);
+    std::string line =
+        json ? log_json_line(level, message, fields) : log_text_line(level, message, fields);
     line += '\n';
     ssize_t written = 0;
     do {

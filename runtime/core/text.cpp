@@ -72,8 +72,8 @@ std::string format_double(double value) {
 
 namespace {
 
-// For a decimal number beyond a double's range: true if it is too large, false if too small. `text` has
-// no sign; what counts is where its first digit other than 0 stands.
+// For a decimal number beyond a double's range: true if it is too large, false if too small. `text`
+// has no sign; what counts is where its first digit other than 0 stands.
 bool text_is_too_large(std::string_view text) {
   constexpr long long kFar = 1000000000000000;  // further than any text is long
   std::size_t mark = std::min(text.find_first_of("eE"), text.size());
@@ -99,7 +99,8 @@ bool parse_double(std::string_view text, double& value) {
   auto result = std::from_chars(text.data(), text.data() + text.size(), parsed);
   if (result.ptr != text.data() + text.size()) return false;
   if (result.ec == std::errc::result_out_of_range) {
-    // from_chars leaves the value alone: too small is zero, too large is infinite, as strtod has it.
+    // from_chars leaves the value alone: too small is zero, too large is infinite, as strtod has
+    // it.
     bool negative = text[0] == '-';
     bool large = text_is_too_large(text.substr(negative ? 1 : 0));
     parsed = large ? std::numeric_limits<double>::infinity() : 0.0;
@@ -210,7 +211,9 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
 
 bool ends_with(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;

@@ -18,8 +18,8 @@ constexpr std::size_t kYamlMaxValues = 1000000;
 
 [[noreturn]] void throw_yaml_error(const std::string& what, std::size_t line, std::size_t column,
                                    const std::string& why) {
-  throw Error(ErrorCode::kInvalidParameter, what + ": line " + std::to_string(line) +
-                                                ", column " + std::to_string(column) + ": " + why);
+  throw Error(ErrorCode::kInvalidParameter, what + ": line " + std::to_string(line) + ", column " +
+                                                std::to_string(column) + ": " + why);
 }
 
 // Frees what libyaml holds, whichever way the reading ends.
@@ -34,9 +34,10 @@ struct YamlEvent {
 bool yaml_all_digits(std::string_view text, int base) {
   if (text.empty()) return false;
   for (char c : text) {
-    bool good = base == 8    ? c >= '0' && c <= '7'
-                : base == 10 ? c >= '0' && c <= '9'
-                             : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    bool good = base == 8 ? c >= '0' && c <= '7'
+                : base == 10
+                    ? c >= '0' && c <= '9'
+                    : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
     if (!good) return false;
   }
   return true;
@@ -130,7 +131,8 @@ bool yaml_read_boolean(std::string_view text, Json& value) {
   return true;
 }
 
-// Builds the value from libyaml's events with a stack of its own, so that depth costs no call stack.
+// Builds the value from libyaml's events with a stack of its own, so that depth costs no call
+// stack.
 class YamlReader {
  public:
   YamlReader(std::string_view text, std::string_view what) : text_(text), what_(what) {
@@ -151,9 +153,13 @@ class YamlReader {
       const yaml_event_t& event = next.event;
       switch (event.type) {
         case YAML_DOCUMENT_END_EVENT:
-        case YAML_STREAM_END_EVENT: return std::move(root_);
-        case YAML_ALIAS_EVENT: fail(event, "aliases (*name) are not allowed");
-        case YAML_SCALAR_EVENT: on_scalar(event); break;
+        case YAML_STREAM_END_EVENT:
+          return std::move(root_);
+        case YAML_ALIAS_EVENT:
+          fail(event, "aliases (*name) are not allowed");
+        case YAML_SCALAR_EVENT:
+          on_scalar(event);
+          break;
         case YAML_SEQUENCE_START_EVENT:
           on_start(event, Json::array(), event.data.sequence_start.tag, YAML_SEQ_TAG);
           break;
@@ -161,8 +167,11 @@ class YamlReader {
           on_start(event, Json::object(), event.data.mapping_start.tag, YAML_MAP_TAG);
           break;
         case YAML_SEQUENCE_END_EVENT:
-        case YAML_MAPPING_END_EVENT: open_.pop_back(); break;
-        default: break;  // the start of the stream or of the document
+        case YAML_MAPPING_END_EVENT:
+          open_.pop_back();
+          break;
+        default:
+          break;  // the start of the stream or of the document
       }
     }
   }
@@ -224,7 +233,8 @@ class YamlReader {
     }
   }
 
-  void on_start(const yaml_event_t& event, Json empty, const yaml_char_t* tag, const char* own_tag) {
+  void on_start(const yaml_event_t& event, Json empty, const yaml_char_t* tag,
+                const char* own_tag) {
     count(event);
     if (wants_key()) fail(event, "a key must be a single value, not a list or a mapping");
     if (open_.size() >= kYamlMaxDepth) {
@@ -251,7 +261,8 @@ class YamlReader {
     bool plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
     Json value;
     if (tag.empty() && plain) {
-      if (!yaml_is_null(text) && !yaml_read_boolean(text, value) && !yaml_read_number(text, value)) {
+      if (!yaml_is_null(text) && !yaml_read_boolean(text, value) &&
+          !yaml_read_number(text, value)) {
         value = std::string(text);
       }
     } else if (tag.empty() || tag == "!" || tag == YAML_STR_TAG) {
@@ -283,15 +294,19 @@ class YamlReader {
   std::size_t values_ = 0;
 };
 
-// Plain only where no reader, YAML 1.1's (PyYAML) included, could take it for anything but a string.
+// Plain only where no reader, YAML 1.1's (PyYAML) included, could take it for anything but a
+// string.
 bool yaml_may_be_plain(std::string_view text) {
   if (text.empty() || text.size() > 1000) return false;
-  auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
   if (!is_letter(text[0]) && text[0] != '/') return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
-    bool good = is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '/' || c == '-' || c == '+' ||
-                c == '@' || c == '(' || c == ')' || c == '=' || (c == ' ' && i + 1 < text.size());
+    bool good = is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '/' || c == '-' ||
+                c == '+' || c == '@' || c == '(' || c == ')' || c == '=' ||
+                (c == ' ' && i + 1 < text.size());
     if (!good) return false;
   }
   static const char* const kWords[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
@@ -358,7 +373,8 @@ class YamlWriter {
   }
 
   [[noreturn]] void fail() {
-    if (emitter_.error == YAML_MEMORY_ERROR || emitter_.error == YAML_WRITER_ERROR) throw std::bad_alloc();
+    if (emitter_.error == YAML_MEMORY_ERROR || emitter_.error == YAML_WRITER_ERROR)
+      throw std::bad_alloc();
     throw Error(ErrorCode::kInternal, "a value cannot be written as YAML",
                 emitter_.problem != nullptr ? emitter_.problem : "");
   }
@@ -374,7 +390,8 @@ class YamlWriter {
       throw Error(ErrorCode::kTooLarge, "a text of more than 2 GB cannot be written as YAML");
     }
     static const yaml_char_t kNothing = 0;
-    const auto* bytes = text.empty() ? &kNothing : reinterpret_cast<const yaml_char_t*>(text.data());
+    const auto* bytes =
+        text.empty() ? &kNothing : reinterpret_cast<const yaml_char_t*>(text.data());
     yaml_event_t event;
     emit(event, yaml_scalar_event_initialize(&event, nullptr, nullptr, bytes,
                                              static_cast<int>(text.size()), 1, 1, style));
@@ -382,7 +399,8 @@ class YamlWriter {
 
   void emit_string(const std::string& text) {
     if (!is_utf8(text)) {
-      throw Error(ErrorCode::kInvalidParameter, "cannot write " + quoted(text) + " as YAML: it is not UTF-8");
+      throw Error(ErrorCode::kInvalidParameter,
+                  "cannot write " + quoted(text) + " as YAML: it is not UTF-8");
     }
     emit_scalar(text, yaml_style_of(text));
   }
@@ -390,32 +408,41 @@ class YamlWriter {
   void emit_value(const OrderedJson& value, std::size_t depth) {
     using Type = OrderedJson::value_t;
     switch (value.type()) {
-      case Type::null: return emit_scalar("null", YAML_PLAIN_SCALAR_STYLE);
-      case Type::boolean: return emit_scalar(value.get<bool>() ? "true" : "false", YAML_PLAIN_SCALAR_STYLE);
+      case Type::null:
+        return emit_scalar("null", YAML_PLAIN_SCALAR_STYLE);
+      case Type::boolean:
+        return emit_scalar(value.get<bool>() ? "true" : "false", YAML_PLAIN_SCALAR_STYLE);
       case Type::number_integer:
         return emit_scalar(std::to_string(value.get<std::int64_t>()), YAML_PLAIN_SCALAR_STYLE);
       case Type::number_unsigned:
         return emit_scalar(std::to_string(value.get<std::uint64_t>()), YAML_PLAIN_SCALAR_STYLE);
-      case Type::number_float: return emit_scalar(yaml_float_text(value.get<double>()), YAML_PLAIN_SCALAR_STYLE);
-      case Type::string: return emit_string(value.get_ref<const std::string&>());
+      case Type::number_float:
+        return emit_scalar(yaml_float_text(value.get<double>()), YAML_PLAIN_SCALAR_STYLE);
+      case Type::string:
+        return emit_string(value.get_ref<const std::string&>());
       case Type::array:
-      case Type::object: return emit_container(value, depth);
-      default: throw Error(ErrorCode::kInvalidParameter, "bytes cannot be written as YAML");
+      case Type::object:
+        return emit_container(value, depth);
+      default:
+        throw Error(ErrorCode::kInvalidParameter, "bytes cannot be written as YAML");
     }
   }
 
   void emit_container(const OrderedJson& value, std::size_t depth) {
     if (depth >= kYamlMaxDepth) {
-      throw Error(ErrorCode::kInvalidParameter, "a value nested deeper than " + std::to_string(kYamlMaxDepth) +
+      throw Error(ErrorCode::kInvalidParameter, "a value nested deeper than " +
+                                                    std::to_string(kYamlMaxDepth) +
                                                     " levels cannot be written as YAML");
     }
     yaml_event_t event;
     if (value.is_array()) {
-      emit(event, yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1, YAML_BLOCK_SEQUENCE_STYLE));
+      emit(event, yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1,
+                                                       YAML_BLOCK_SEQUENCE_STYLE));
       for (const OrderedJson& item : value) emit_value(item, depth + 1);
       emit(event, yaml_sequence_end_event_initialize(&event));
     } else {
-      emit(event, yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1, YAML_BLOCK_MAPPING_STYLE));
+      emit(event, yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1,
+                                                      YAML_BLOCK_MAPPING_STYLE));
       for (auto item = value.begin(); item != value.end(); ++item) {
         emit_string(item.key());
         emit_value(item.value(), depth + 1);
@@ -430,7 +457,9 @@ class YamlWriter {
 
 }  // namespace
 
-Json parse_yaml(std::string_view text, std::string_view what) { return YamlReader(text, what).read(); }
+Json parse_yaml(std::string_view text, std::string_view what) {
+  return YamlReader(text, what).read();
+}
 
 std::string dump_yaml(const OrderedJson& value) { return YamlWriter().write(value); }
 

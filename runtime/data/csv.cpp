@@ -79,7 +79,8 @@ void CsvScanner::fail(std::size_t offset, const std::string& what) const {
     }
   }
   throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ":" + std::to_string(line) + ":" +
-                                                std::to_string(offset - line_start + 1) + ": " + what);
+                                                std::to_string(offset - line_start + 1) + ": " +
+                                                what);
 }
 
 void CsvScanner::check_bytes() const {
@@ -212,8 +213,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   }
   if (first_names) set_names(fields);
   if (fields < names_.size()) {
-    fail(at, "only " + std::to_string(fields) + " fields: the table has " + std::to_string(names_.size()) +
-                 " columns");
+    fail(at, "only " + std::to_string(fields) + " fields: the table has " +
+                 std::to_string(names_.size()) + " columns");
   }
   skip_line_end(at);
 }
@@ -276,7 +277,8 @@ bool CsvScanner::read_longs(std::size_t column, std::vector<std::int64_t>& value
   return true;
 }
 
-bool CsvScanner::read_doubles(std::size_t column, std::vector<double>& values, std::size_t& stopped_at) const {
+bool CsvScanner::read_doubles(std::size_t column, std::vector<double>& values,
+                              std::size_t& stopped_at) const {
   std::size_t rows = row_count();
   values.assign(rows, std::nan(""));
   for (std::size_t row = 0; row < rows; ++row) {
@@ -321,9 +323,11 @@ Column CsvScanner::inferred_column(std::size_t column) const {
   std::size_t row = 0;
   bool all_long = read_longs(column, longs, missing, row);
   bool any_value = std::find(missing.begin(), missing.end(), 0) != missing.end();
-  if (all_long && any_value) return Column::of_longs(names_[column], std::move(longs), std::move(missing));
+  if (all_long && any_value)
+    return Column::of_longs(names_[column], std::move(longs), std::move(missing));
   std::vector<double> doubles;
-  if (read_doubles(column, doubles, row)) return Column::of_doubles(names_[column], std::move(doubles));
+  if (read_doubles(column, doubles, row))
+    return Column::of_doubles(names_[column], std::move(doubles));
   return string_column(column);
 }
 
@@ -371,8 +375,9 @@ void append_csv_field(std::string& out, std::string_view text) {
 
 void check_csv_text(std::string_view text, const std::string& column, const std::string& where) {
   if (is_utf8(text) && text.find('\0') == std::string_view::npos) return;
-  throw Error(ErrorCode::kInvalidParameter, "column " + quoted(column) + ", " + where +
-                                                ": a text with a NUL or invalid UTF-8 cannot be written as CSV");
+  throw Error(ErrorCode::kInvalidParameter,
+              "column " + quoted(column) + ", " + where +
+                  ": a text with a NUL or invalid UTF-8 cannot be written as CSV");
 }
 
 }  // namespace

@@ -15,12 +15,13 @@ namespace {
 
 [[noreturn]] void throw_column_type(const Column& column, const char* wanted) {
   throw Error(ErrorCode::kInvalidParameter, "column " + quoted(column.name()) + " holds " +
-                                                column_type_name(column.type()) + " values, not " + wanted);
+                                                column_type_name(column.type()) + " values, not " +
+                                                wanted);
 }
 
 // A mask in which nothing is missing is dropped, so that equal columns are stored equally.
-std::vector<std::uint8_t> column_mask(const std::string& name, std::size_t size,
-                                      std::vector<std::uint8_t> missing) {
+std::vector<std::uint8_t> checked_column_mask(const std::string& name, std::size_t size,
+                                              std::vector<std::uint8_t> missing) {
   if (!missing.empty() && missing.size() != size) {
     throw Error(ErrorCode::kInvalidParameter,
                 "column " + quoted(name) + " has " + std::to_string(size) + " values but " +
@@ -38,9 +39,9 @@ std::vector<std::uint8_t> column_mask(const std::string& name, std::size_t size,
 void check_column_fits(const Column& column, std::size_t row_count) {
   if (column.name().empty()) throw Error(ErrorCode::kInvalidParameter, "a column needs a name");
   if (column.size() != row_count) {
-    throw Error(ErrorCode::kInvalidParameter, "column " + quoted(column.name()) + " has " +
-                                                  std::to_string(column.size()) + " rows, the table has " +
-                                                  std::to_string(row_count));
+    throw Error(ErrorCode::kInvalidParameter,
+                "column " + quoted(column.name()) + " has " + std::to_string(column.size()) +
+                    " rows, the table has " + std::to_string(row_count));
   }
 }
 
@@ -61,8 +62,9 @@ std::vector<std::size_t> columns_by_name(const std::vector<Column>& columns) {
   return order;
 }
 
-Sha256Digest hash_table_row(const std::vector<Column>& columns, const std::vector<std::size_t>& order,
-                            std::size_t row, std::string& buffer, Sha256& hash) {
+Sha256Digest hash_table_row(const std::vector<Column>& columns,
+                            const std::vector<std::size_t>& order, std::size_t row,
+                            std::string& buffer, Sha256& hash) {
   buffer.clear();
   for (std::size_t i : order) {
     append_hash_text(buffer, columns[i].name());
@@ -92,7 +94,8 @@ const char* column_type_name(ColumnType type) {
   return "unknown";
 }
 
-Column::Column(std::string name, ColumnType type, std::size_t size, std::vector<std::uint8_t> missing)
+Column::Column(std::string name, ColumnType type, std::size_t size,
+               std::vector<std::uint8_t> missing)
     : name_(std::move(name)), type_(type), size_(size), missing_(std::move(missing)) {}
 
 Column Column::of_doubles(std::string name, std::vector<double> values) {
@@ -101,8 +104,9 @@ Column Column::of_doubles(std::string name, std::vector<double> values) {
   return column;
 }
 
-Column Column::of_longs(std::string name, std::vector<std::int64_t> values, std::vector<std::uint8_t> missing) {
-  auto mask = column_mask(name, values.size(), std::move(missing));
+Column Column::of_longs(std::string name, std::vector<std::int64_t> values,
+                        std::vector<std::uint8_t> missing) {
+  auto mask = checked_column_mask(name, values.size(), std::move(missing));
   for (std::size_t i = 0; i < mask.size(); ++i) {
     if (mask[i] != 0) values[i] = 0;
   }
@@ -113,7 +117,7 @@ Column Column::of_longs(std::string name, std::vector<std::int64_t> values, std:
 
 Column Column::of_booleans(std::string name, std::vector<std::uint8_t> values,
                            std::vector<std::uint8_t> missing) {
-  auto mask = column_mask(name, values.size(), std::move(missing));
+  auto mask = checked_column_mask(name, values.size(), std::move(missing));
   Column column(std::move(name), ColumnType::kBoolean, values.size(), std::move(mask));
   column.integers_.resize(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -122,8 +126,9 @@ Column Column::of_booleans(std::string name, std::vector<std::uint8_t> values,
   return column;
 }
 
-Column Column::of_strings(std::string name, std::vector<std::string> values, std::vector<std::uint8_t> missing) {
-  auto mask = column_mask(name, values.size(), std::move(missing));
+Column Column::of_strings(std::string name, std::vector<std::string> values,
+                          std::vector<std::uint8_t> missing) {
+  auto mask = checked_column_mask(name, values.size(), std::move(missing));
   for (std::size_t i = 0; i < mask.size(); ++i) {
     if (mask[i] != 0) values[i].clear();
   }
@@ -151,7 +156,8 @@ double Column::number(std::size_t row) const {
 }
 
 std::int64_t Column::integer(std::size_t row) const {
-  if (type_ != ColumnType::kLong && type_ != ColumnType::kBoolean) throw_column_type(*this, "whole numbers");
+  if (type_ != ColumnType::kLong && type_ != ColumnType::kBoolean)
+    throw_column_type(*this, "whole numbers");
   return integers_[row];
 }
 
@@ -179,7 +185,8 @@ Column Column::take(const std::vector<std::size_t>& rows) const {
   for (std::size_t row : rows) {
     if (row >= size_) {
       throw Error(ErrorCode::kInvalidParameter, "column " + quoted(name_) + " has no row " +
-                                                    std::to_string(row) + ": it has " + std::to_string(size_));
+                                                    std::to_string(row) + ": it has " +
+                                                    std::to_string(size_));
     }
   }
   std::vector<std::uint8_t> mask;
@@ -187,7 +194,7 @@ Column Column::take(const std::vector<std::size_t>& rows) const {
     mask.reserve(rows.size());
     for (std::size_t row : rows) mask.push_back(missing_[row]);
   }
-  Column taken(name_, type_, rows.size(), column_mask(name_, rows.size(), std::move(mask)));
+  Column taken(name_, type_, rows.size(), checked_column_mask(name_, rows.size(), std::move(mask)));
   if (type_ == ColumnType::kDouble) {
     taken.doubles_.reserve(rows.size());
     for (std::size_t row : rows) taken.doubles_.push_back(doubles_[row]);
@@ -212,7 +219,8 @@ Table Table::of_columns(std::vector<Column> columns) {
   for (const Column& column : columns) {
     check_column_fits(column, columns.front().size());
     if (!seen.insert(column.name()).second) {
-      throw Error(ErrorCode::kInvalidParameter, "column " + quoted(column.name()) + " stands twice in a table");
+      throw Error(ErrorCode::kInvalidParameter,
+                  "column " + quoted(column.name()) + " stands twice in a table");
     }
   }
   Table table;
@@ -228,7 +236,8 @@ std::vector<std::string> Table::column_names() const {
 }
 
 bool Table::has(std::string_view name) const {
-  return std::any_of(columns_.begin(), columns_.end(), [&](const Column& c) { return c.name() == name; });
+  return std::any_of(columns_.begin(), columns_.end(),
+                     [&](const Column& c) { return c.name() == name; });
 }
 
 const Column& Table::column(std::string_view name) const {
@@ -282,8 +291,8 @@ Table Table::take(const std::vector<std::size_t>& rows) const {
 
 std::string Table::row_hash(std::size_t row) const {
   if (row >= row_count()) {
-    throw Error(ErrorCode::kInvalidParameter, "the table has no row " + std::to_string(row) + ": it has " +
-                                                  std::to_string(row_count()));
+    throw Error(ErrorCode::kInvalidParameter, "the table has no row " + std::to_string(row) +
+                                                  ": it has " + std::to_string(row_count()));
   }
   std::string buffer;
   Sha256 hash;
@@ -295,7 +304,8 @@ std::vector<Table> Table::split(const std::vector<std::uint32_t>& weights) const
   for (std::uint32_t weight : weights) total += weight;
   if (total == 0 || total > (std::uint64_t{1} << 31)) {
     throw Error(ErrorCode::kInvalidParameter,
-                "the weights of a split must be whole numbers that sum to between 1 and 2147483648, not to " +
+                "the weights of a split must be whole numbers that sum to between 1 and "
+                "2147483648, not to " +
                     std::to_string(total));
   }
   std::vector<std::vector<std::size_t>> rows(weights.size());

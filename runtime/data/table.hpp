@@ -39,7 +39,8 @@ class Column {
   // The value as a double (booleans 0 and 1); NaN if missing. Throws kInvalidParameter for a string
   // column.
   double number(std::size_t row) const;
-  // The value of a long or boolean column (0 if missing). Throws kInvalidParameter for another type.
+  // The value of a long or boolean column (0 if missing). Throws kInvalidParameter for another
+  // type.
   std::int64_t integer(std::size_t row) const;
   // The value of a string column ("" if missing). Throws kInvalidParameter for another type.
   const std::string& text(std::size_t row) const;
@@ -84,15 +85,16 @@ class Table {
   Table select(const std::vector<std::string>& names) const;
   Table take(const std::vector<std::size_t>& rows) const;
 
-  // SHA-256 of the row's cells: column names sorted by byte, each with its cell text (both behind their
-  // length as 8 little-endian bytes), so that neither the order of columns nor that of rows matters, nor
-  // whether 12 was read as a long or as a double. A missing cell is an empty one.
+  // SHA-256 of the row's cells: column names sorted by byte, each with its cell text (both behind
+  // their length as 8 little-endian bytes), so that neither the order of columns nor that of rows
+  // matters, nor whether 12 was read as a long or as a double. A missing cell is an empty one.
   std::string row_hash(std::size_t row) const;  // 64 hex digits
 
-  // Splits the rows by a hash of their content: bucket = first 8 bytes of the row's SHA-256 (big-endian)
-  // modulo the sum of `weights`; split i gets the i-th run of weights[i] buckets (as TFX's ExampleGen
-  // does; its default is {2, 1}). Equal rows always meet in the same split, in every run and on every
-  // machine. Throws kInvalidParameter if weights is empty or sums to 0 or to more than 2^31.
+  // Splits the rows by a hash of their content: bucket = first 8 bytes of the row's SHA-256
+  // (big-endian) modulo the sum of `weights`; split i gets the i-th run of weights[i] buckets (as
+  // TFX's ExampleGen does; its default is {2, 1}). Equal rows always meet in the same split, in
+  // every run and on every machine. Throws kInvalidParameter if weights is empty or sums to 0 or to
+  // more than 2^31.
   std::vector<Table> split(const std::vector<std::uint32_t>& weights) const;
 
   // SHA-256 over names, types and cells in order, 16 hex digits: MLflow's dataset digest.

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kTransformFormat = 1;
 constexpr std::uint64_t kTransformMaxValues = std::uint64_t{1} << 32;
-constexpr std::size_t kNoCategory = ~std::size_t{0};
+constexpr std::size_t kTransformNoCategory = ~std::size_t{0};
 
 using TransformStep = Transform::Step;
 
@@ -30,8 +30,8 @@ constexpr TransformOpName kTransformOps[] = {
     {TransformStep::Op::kOneHot, "one_hot"},
 };
 
-constexpr ColumnType kTransformTypes[] = {ColumnType::kBoolean, ColumnType::kLong, ColumnType::kDouble,
-                                          ColumnType::kString};
+constexpr ColumnType kTransformTypes[] = {ColumnType::kBoolean, ColumnType::kLong,
+                                          ColumnType::kDouble, ColumnType::kString};
 
 const char* transform_op_name(TransformStep::Op op) {
   for (const TransformOpName& row : kTransformOps) {
@@ -40,17 +40,20 @@ const char* transform_op_name(TransformStep::Op op) {
   return "unknown";
 }
 
-[[noreturn]] void throw_transform(const std::string& what) { throw Error(ErrorCode::kInvalidParameter, what); }
+[[noreturn]] void throw_transform(const std::string& what) {
+  throw Error(ErrorCode::kInvalidParameter, what);
+}
 
 // Mean and population standard deviation of the values that are there; two passes, in row order.
-void fit_moments(const Column& column, TransformStep& step) {
+void fit_transform_moments(const Column& column, TransformStep& step) {
   double sum = 0, low = 0, high = 0;
   std::size_t count = 0;
   for (std::size_t row = 0; row < column.size(); ++row) {
     if (column.is_missing(row)) continue;
     double value = column.number(row);
     if (std::isinf(value)) {
-      throw_transform("column " + quoted(column.name()) + " is infinite in row " + std::to_string(row));
+      throw_transform("column " + quoted(column.name()) + " is infinite in row " +
+                      std::to_string(row));
     }
     low = count == 0 ? value : std::min(low, value);
     high = count == 0 ? value : std::max(high, value);
@@ -58,26 +61,31 @@ void fit_moments(const Column& column, TransformStep& step) {
     ++count;
   }
   if (count == 0) return;
-  if (low == high) {  // the mean of equal values by sums can be off in the last bit, and the deviation not 0
+  if (low == high) {  // the mean of equal values by sums can be off in the last bit, and the
+                      // deviation not 0
     step.mean = low + 0.0;
     return;
   }
   double mean = sum / static_cast<double>(count);
-  double squares = 0;
-  for (std::size_t row = 0; row < column.size(); ++row) {
-    if (column.is_missing(row)) continue;
-    double distance = column.number(row) - mean;
-    squares += distance * distance;
-  }
-  double std_dev = std::sqrt(squares / static_cast<double>(count));
-  if (!std::isfinite(mean) || !std::isfinite(std_dev)) {
+  if (!std::isfinite(mean) || !std::isfinite(high - low)) {
     throw_transform("column " + quoted(column.name()) + " has numbers too large to average");
   }
   step.mean = mean + 0.0;  // no negative zero
-  if (step.op == TransformStep::Op::kStandardize && std_dev > 0) step.std_dev = std_dev;
+  if (step.op != TransformStep::Op::kStandardize) return;
+  int exponent = 0;  // scaling by a power of two, which is exact, keeps the squares in range
+  std::frexp(high - low, &exponent);
+  double squares = 0;
+  for (std::size_t row = 0; row < column.size(); ++row) {
+    if (column.is_missing(row)) continue;
+    double distance = std::ldexp(column.number(row) - mean, -exponent);
+    squares += distance * distance;
+  }
+  double std_dev = std::ldexp(std::sqrt(squares / static_cast<double>(count)), exponent);
+  if (std_dev > 0) step.std_dev = std_dev;
 }
 
-void fit_categories(const Column& column, std::size_t max_categories, TransformStep& step) {
+void fit_transform_categories(const Column& column, std::size_t max_categories,
+                              TransformStep& step) {
   std::unordered_map<std::string, std::size_t> counts;
   for (std::size_t row = 0; row < column.size(); ++row) {
     if (!column.is_missing(row)) ++counts[column.cell_text(row)];
@@ -89,27 +97,29 @@ void fit_categories(const Column& column, std::size_t max_categories, TransformS
   for (auto& category : sorted) {
     if (step.categories.size() == max_categories) break;
     if (!is_utf8(category.first)) {
-      throw_transform("column " + quoted(column.name()) + " has the value " + quoted(category.first) +
-                      ", which is not UTF-8");
+      throw_transform("column " + quoted(column.name()) + " has the value " +
+                      quoted(category.first) + ", which is not UTF-8");
     }
     step.categories.push_back(std::move(category.first));
   }
 }
 
-std::string json_text(const std::string& text) { return dump_json(Json(text)); }
+std::string transform_json_text(const std::string& text) { return dump_json(Json(text)); }
 
 std::string transform_step_path(std::string_view what, std::size_t index) {
   return std::string(what) + ": steps[" + std::to_string(index) + "]";
 }
 
-void check_json_keys(const Json& object, std::initializer_list<const char*> known, const std::string& what) {
+void check_transform_keys(const Json& object, std::initializer_list<const char*> known,
+                          const std::string& what) {
   for (const auto& item : object.items()) {
-    bool found = std::any_of(known.begin(), known.end(), [&](const char* key) { return item.key() == key; });
+    bool found =
+        std::any_of(known.begin(), known.end(), [&](const char* key) { return item.key() == key; });
     if (!found) throw_transform(what + " has the unknown key " + quoted(item.key()));
   }
 }
 
-double finite_json_number(const Json& parent, const char* key, const std::string& what) {
+double finite_transform_number(const Json& parent, const char* key, const std::string& what) {
   double value = json_number(parent, key, what);
   if (!std::isfinite(value)) throw_transform(what + ": '" + key + "' is not a finite number");
   return value;
@@ -134,7 +144,7 @@ TransformStep read_transform_step(const Json& json, const std::string& what) {
   }
   step.type = *known_type;
   if (step.op == TransformStep::Op::kOneHot) {
-    check_json_keys(json, {"op", "column", "type", "categories"}, what);
+    check_transform_keys(json, {"op", "column", "type", "categories"}, what);
     std::unordered_set<std::string> seen;
     for (const Json& category : json_array(json, "categories", what)) {
       if (!category.is_string()) throw_transform(what + ": 'categories' must hold strings only");
@@ -146,20 +156,21 @@ TransformStep read_transform_step(const Json& json, const std::string& what) {
     return step;
   }
   if (step.type == ColumnType::kString) throw_transform(what + ": 'type' string cannot be " + op);
-  step.mean = finite_json_number(json, "mean", what);
+  step.mean = finite_transform_number(json, "mean", what);
   if (step.op == TransformStep::Op::kStandardize) {
-    check_json_keys(json, {"op", "column", "type", "mean", "std_dev"}, what);
-    step.std_dev = finite_json_number(json, "std_dev", what);
+    check_transform_keys(json, {"op", "column", "type", "mean", "std_dev"}, what);
+    step.std_dev = finite_transform_number(json, "std_dev", what);
     if (!(step.std_dev > 0)) throw_transform(what + ": 'std_dev' must be above 0");
   } else {
-    check_json_keys(json, {"op", "column", "type", "mean"}, what);
+    check_transform_keys(json, {"op", "column", "type", "mean"}, what);
   }
   return step;
 }
 
 // The column of a step; tables that enforce_schema made have it at the step's own place.
 const Column& transform_column(const Table& table, std::size_t step, const std::string& name) {
-  if (step < table.column_count() && table.columns()[step].name() == name) return table.columns()[step];
+  if (step < table.column_count() && table.columns()[step].name() == name)
+    return table.columns()[step];
   return table.column(name);
 }
 
@@ -170,13 +181,15 @@ Transform Transform::fit(const Table& table, const FeatureSpec& spec) {
     throw_transform("no feature columns: name some under standardize, numeric or one_hot");
   }
   if (table.row_count() == 0) throw_transform("the table has no rows to fit on");
-  if (spec.max_categories == 0 && !spec.one_hot.empty()) throw_transform("max_categories must be 1 or more");
+  if (spec.max_categories == 0 && !spec.one_hot.empty())
+    throw_transform("max_categories must be 1 or more");
   Transform transform;
   std::unordered_set<std::string> seen;
   auto add = [&](const std::string& name, Step::Op op) {
     const Column& column = table.column(name);
     if (!is_utf8(name)) throw_transform("the column name " + quoted(name) + " is not UTF-8");
-    if (!seen.insert(name).second) throw_transform("column " + quoted(name) + " is named twice among the features");
+    if (!seen.insert(name).second)
+      throw_transform("column " + quoted(name) + " is named twice among the features");
     Step step;
     step.op = op;
     step.column = name;
@@ -186,14 +199,15 @@ Transform Transform::fit(const Table& table, const FeatureSpec& spec) {
         throw_transform("column " + quoted(name) +
                         " holds double values: one_hot takes strings, longs and booleans");
       }
-      if (column.type() == ColumnType::kLong && column.missing_count() > 0) step.type = ColumnType::kDouble;
-      fit_categories(column, spec.max_categories, step);
+      if (column.type() == ColumnType::kLong && column.missing_count() > 0)
+        step.type = ColumnType::kDouble;
+      fit_transform_categories(column, spec.max_categories, step);
     } else {
       if (!column.is_numeric()) {
-        throw_transform("column " + quoted(name) + " holds string values: " + transform_op_name(op) +
-                        " takes numbers");
+        throw_transform("column " + quoted(name) +
+                        " holds string values: " + transform_op_name(op) + " takes numbers");
       }
-      fit_moments(column, step);
+      fit_transform_moments(column, step);
     }
     transform.steps_.push_back(std::move(step));
   };
@@ -209,7 +223,8 @@ void Transform::index_categories() {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const std::vector<std::string>& categories = steps_[i].categories;
     sorted_[i].resize(categories.size());
-    for (std::size_t k = 0; k < categories.size(); ++k) sorted_[i][k] = static_cast<std::uint32_t>(k);
+    for (std::size_t k = 0; k < categories.size(); ++k)
+      sorted_[i][k] = static_cast<std::uint32_t>(k);
     std::sort(sorted_[i].begin(), sorted_[i].end(),
               [&](std::uint32_t a, std::uint32_t b) { return categories[a] < categories[b]; });
   }
@@ -218,14 +233,16 @@ void Transform::index_categories() {
 std::size_t Transform::find_category(std::size_t step, std::string_view text) const {
   const std::vector<std::string>& categories = steps_[step].categories;
   const std::vector<std::uint32_t>& sorted = sorted_[step];
-  auto found = std::lower_bound(sorted.begin(), sorted.end(), text,
-                                [&](std::uint32_t k, std::string_view t) { return categories[k] < t; });
-  return found != sorted.end() && categories[*found] == text ? *found : kNoCategory;
+  auto found =
+      std::lower_bound(sorted.begin(), sorted.end(), text,
+                       [&](std::uint32_t k, std::string_view t) { return categories[k] < t; });
+  return found != sorted.end() && categories[*found] == text ? *found : kTransformNoCategory;
 }
 
 std::size_t Transform::feature_count() const {
   std::size_t count = 0;
-  for (const Step& step : steps_) count += step.op == Step::Op::kOneHot ? step.categories.size() : 1;
+  for (const Step& step : steps_)
+    count += step.op == Step::Op::kOneHot ? step.categories.size() : 1;
   return count;
 }
 
@@ -233,7 +250,8 @@ std::vector<std::string> Transform::feature_names() const {
   std::vector<std::string> names;
   for (const Step& step : steps_) {
     if (step.op != Step::Op::kOneHot) names.push_back(step.column);
-    for (const std::string& category : step.categories) names.push_back(step.column + "=" + category);
+    for (const std::string& category : step.categories)
+      names.push_back(step.column + "=" + category);
   }
   return names;
 }
@@ -242,8 +260,9 @@ Matrix Transform::apply(const Table& table) const {
   std::size_t rows = table.row_count();
   std::size_t width = feature_count();
   if (width > 0 && rows > kTransformMaxValues / width) {
-    throw Error(ErrorCode::kTooLarge, std::to_string(rows) + " rows of " + std::to_string(width) +
-                                          " features are more than fit into one matrix; give fewer rows");
+    throw Error(ErrorCode::kTooLarge,
+                std::to_string(rows) + " rows of " + std::to_string(width) +
+                    " features are more than fit into one matrix; give fewer rows");
   }
   Matrix matrix(rows, width);
   std::size_t first = 0;  // the step's first feature
@@ -251,12 +270,14 @@ Matrix Transform::apply(const Table& table) const {
     const Step& step = steps_[i];
     const Column& column = transform_column(table, i, step.column);
     bool wants_text = step.op == Step::Op::kOneHot && step.type == ColumnType::kString;
-    bool serves = step.op == Step::Op::kOneHot ? wants_text == (column.type() == ColumnType::kString)
-                                               : column.is_numeric();
+    bool serves = step.op == Step::Op::kOneHot
+                      ? wants_text == (column.type() == ColumnType::kString)
+                      : column.is_numeric();
     if (!serves) {
       if (column.missing_count() < column.size()) {
-        throw_transform("column " + quoted(step.column) + " holds " + column_type_name(column.type()) +
-                        " values where the model takes " + (wants_text ? "strings" : "numbers"));
+        throw_transform("column " + quoted(step.column) + " holds " +
+                        column_type_name(column.type()) + " values where the model takes " +
+                        (wants_text ? "strings" : "numbers"));
       }
       if (step.op != Step::Op::kOneHot) {
         double filled = step.op == Step::Op::kStandardize ? 0.0 : step.mean;
@@ -265,9 +286,9 @@ Matrix Transform::apply(const Table& table) const {
     } else if (step.op == Step::Op::kOneHot) {
       for (std::size_t row = 0; row < rows; ++row) {
         if (column.is_missing(row)) continue;
-        std::size_t category =
-            wants_text ? find_category(i, column.text(row)) : find_category(i, column.cell_text(row));
-        if (category != kNoCategory) matrix.row(row)[first + category] = 1;
+        std::size_t category = wants_text ? find_category(i, column.text(row))
+                                          : find_category(i, column.cell_text(row));
+        if (category != kTransformNoCategory) matrix.row(row)[first + category] = 1;
       }
     } else {
       bool standardize = step.op == Step::Op::kStandardize;
@@ -283,17 +304,18 @@ Matrix Transform::apply(const Table& table) const {
 }
 
 std::string Transform::to_json() const {
-  // By hand: a line a step reads well, and format_double is the shortest form, which the library's isn't
-  // always.
+  // By hand: a line a step reads well, and format_double is the shortest form, which the library's
+  // isn't always.
   std::string out = "{\"format\":" + std::to_string(kTransformFormat) + ",\"steps\":[";
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     out += std::string(i > 0 ? "," : "") + "\n{\"op\":\"" + transform_op_name(step.op) +
-           "\",\"column\":" + json_text(step.column) + ",\"type\":\"" + column_type_name(step.type) + "\"";
+           "\",\"column\":" + transform_json_text(step.column) + ",\"type\":\"" +
+           column_type_name(step.type) + "\"";
     if (step.op == Step::Op::kOneHot) {
       out += ",\"categories\":[";
       for (std::size_t k = 0; k < step.categories.size(); ++k) {
-        out += (k > 0 ? "," : "") + json_text(step.categories[k]);
+        out += (k > 0 ? "," : "") + transform_json_text(step.categories[k]);
       }
       out += "]";
     } else {
@@ -311,10 +333,10 @@ Transform Transform::from_json(std::string_view text, std::string_view what) {
   const Json& format = json_member(json, "format", what);
   if (!format.is_number_integer()) throw_transform(name + ": 'format' must be a whole number");
   if (format != kTransformFormat) {
-    throw_transform(name + ": format " + dump_json(format) + " is not known to this mlrt, which reads " +
-                    std::to_string(kTransformFormat));
+    throw_transform(name + ": format " + dump_json(format) +
+                    " is not known to this mlrt, which reads " + std::to_string(kTransformFormat));
   }
-  check_json_keys(json, {"format", "steps"}, name);
+  check_transform_keys(json, {"format", "steps"}, name);
   Transform transform;
   std::unordered_set<std::string> seen;
   for (const Json& item : json_array(json, "steps", what)) {

@@ -5,7 +5,8 @@
 
 namespace mlrt {
 
-// One file of stdlib/ inside the executable. The bytes are static: they live as long as the program.
+// One file of stdlib/ inside the executable. The bytes are static: they live as long as the
+// program.
 struct EmbeddedFile {
   const char* name;           // the path below stdlib/, with '/': "mlrt/table.lua"
   const unsigned char* data;  // the file's bytes, not ended by a zero that counts

@@ -20,10 +20,10 @@ struct BinaryMetrics {
   std::vector<std::pair<std::string, double>> named() const;
 };
 
-// `labels` are 0 or 1, `probabilities` in [0, 1], of equal length and at least 1. A row is positive from
-// `threshold` on. Ratios with an empty denominator are 0. Throws kInvalidParameter otherwise.
-BinaryMetrics evaluate_binary(const std::vector<double>& labels, const std::vector<double>& probabilities,
-                              double threshold = 0.5);
+// `labels` are 0 or 1, `probabilities` in [0, 1], of equal length and at least 1. A row is positive
+// from `threshold` on. Ratios with an empty denominator are 0. Throws kInvalidParameter otherwise.
+BinaryMetrics evaluate_binary(const std::vector<double>& labels,
+                              const std::vector<double>& probabilities, double threshold = 0.5);
 
 }  // namespace mlrt
 

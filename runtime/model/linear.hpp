@@ -16,6 +16,7 @@ enum class Link { kIdentity, kLogistic };
 // One output: link(intercept + sum of coefficient[i] * feature[i], summed in order).
 class LinearPredictor final : public Predictor {
  public:
+  // Throws kInvalidParameter for a number that is not finite.
   LinearPredictor(std::vector<double> coefficients, double intercept, Link link);
 
   const std::vector<double>& coefficients() const { return coefficients_; }

@@ -9,8 +9,9 @@
 
 namespace mlrt {
 
-// The numeric heart of a model: a feature matrix in, an output matrix out. Immutable after it is made,
-// so any number of threads may use one at once. The same input gives the same bits on every machine.
+// The numeric heart of a model: a feature matrix in, an output matrix out. Immutable after it is
+// made, so any number of threads may use one at once. The same input gives the same bits on every
+// machine.
 class Predictor {
  public:
   virtual ~Predictor() = default;
@@ -19,8 +20,8 @@ class Predictor {
   virtual std::size_t feature_count() const = 0;
   virtual std::size_t output_count() const = 0;
 
-  // `features` is rows x feature_count(); the result rows x output_count(). Throws kInvalidParameter
-  // for another width.
+  // `features` is rows x feature_count(); the result rows x output_count(). Throws
+  // kInvalidParameter for another width.
   virtual Matrix predict(const Matrix& features) const = 0;
 
   // Adds the files that its reader needs.

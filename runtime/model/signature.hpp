@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/table.hpp"
@@ -28,10 +29,19 @@ std::string format_schema(const std::vector<ColumnSpec>& columns);
 // Throws kInvalidParameter, naming `what`, for anything else.
 std::vector<ColumnSpec> parse_schema(std::string_view json, std::string_view what);
 
-// `table` with exactly the columns that `signature` wants, in its order and with its types, by MLflow's
-// safe casts (integer to long, float to double, 32-bit integer to double; a missing long is refused).
-// Columns that the signature does not have are left out. Throws kInvalidParameter with MLflow's words,
-// "Model is missing inputs ['b'].", for absent required columns and for values of another type.
+// The type of each input as our tables have it (integer and long: kLong; float and double:
+// kDouble), for CsvOptions::column_types: MLflow's server reads CSV by the signature too. Throws
+// kInvalidParameter for an unknown type.
+std::vector<std::pair<std::string, ColumnType>> input_column_types(const Signature& signature);
+
+// `table` with exactly the columns that `signature` wants, in its order and with its types; columns
+// that it does not have are left out, which the log tells at level info, and so are optional ones
+// that `table` lacks. Casts lose nothing: whole numbers serve as doubles and whole doubles as
+// longs, as in MLflow's server; a float is rounded to one. A boolean, string, float or double may
+// be missing, a long or integer may not; a column without any value fits every other type. Throws
+// kInvalidParameter with MLflow's words, "Model is missing inputs ['b'].", for absent required
+// columns, and "Incompatible input types for column c. Can not safely convert object to float64."
+// for values of another type.
 Table enforce_schema(const Table& table, const Signature& signature);
 
 }  // namespace mlrt

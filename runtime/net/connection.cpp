@@ -1,7 +1,6 @@
 #include "net/connection.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "core/clock.hpp"
@@ -52,7 +51,7 @@ Connection::Next Connection::serve_one(std::size_t served) {
     return Next::kClose;
   }
   HttpResponse response = context_.router.handle(head.request);
-  const bool keep_alive = head.keep_alive && !stopping() &&
+  const bool keep_alive = head.keep_alive && !context_.stopping.load() &&
                           served + 1 < context_.options.keep_alive_max_requests;
   head.request.body = std::string();
   release_body_bytes();
@@ -84,8 +83,8 @@ bool Connection::wait_for_head(std::size_t served, std::size_t& head_size) {
                          "the request's header was not whole after " +
                              std::to_string(options.header_timeout_ms) + " ms");
     }
-    // Stopped: receive_some prefers bytes to the stop, so a header that has come is still served, and
-    // one that is not whole is not waited for.
+    // Stopped: receive_some prefers bytes to the stop, so a header that has come is still served,
+    // and one that is not whole is not waited for.
     if (received.status != IoStatus::kOk) return false;
     if (idle) {
       idle = false;
@@ -128,8 +127,8 @@ bool Connection::read_length_body(HttpHead& head) {
     body.resize(old_size + step);
     std::size_t end = old_size;
     while (end < body.size()) {
-      const IoResult received = receive_some(fd_, &body[end], body.size() - end,
-                                             body_deadline_ms(start_ms, end), -1);
+      const IoResult received =
+          receive_some(fd_, &body[end], body.size() - end, body_deadline_ms(start_ms, end), -1);
       check_body_status(received.status);
       if (received.status != IoStatus::kOk) return false;
       end += received.size_bytes;
@@ -143,13 +142,10 @@ bool Connection::read_chunked_body(HttpHead& head) {
   const std::int64_t start_ms = monotonic_ms();
   std::string& body = head.request.body;
   for (;;) {
-    // No more than this can come out of it.
     const std::size_t old_size = body.size();
-    hold_body_bytes(buffer_.size());
     buffer_.erase(0, decoder.decode(buffer_, body));
-    held_body_bytes_ -= 0;
+    hold_body_bytes(body.size() - old_size);
     if (decoder.done()) return true;
-    static_cast<void>(old_size);
     if (!fill_buffer(kConnectionBodyReadBytes, body_deadline_ms(start_ms, body.size()))) {
       return false;
     }
@@ -192,15 +188,9 @@ std::int64_t Connection::body_deadline_ms(std::int64_t start_ms, std::size_t rec
          static_cast<std::int64_t>(received_bytes) * 1000 / context_.options.min_bytes_per_s;
 }
 
-bool Connection::stopping() const {
-  char none = 0;
-  static_cast<void>(none);
-  return false;
-}
-
 void Connection::refuse(const HttpRejected& rejected, const HttpHead& head) {
-  log_debug(rejected.message(), {{"status", std::to_string(rejected.status())},
-                                 {"remote", remote_address_}});
+  log_debug(rejected.message(),
+            {{"status", std::to_string(rejected.status())}, {"remote", remote_address_}});
   HttpResponse response = context_.router.error_response(rejected, head.request);
   response.status = rejected.status();
   if (!respond(response, head, false)) return;

@@ -21,14 +21,15 @@ struct ConnectionContext {
   const ListenerOptions& options;
   const Router& router;
   const HttplibResponder& responder;
-  int stop_fd;
+  int stop_fd;  // readable once the listener stops
+  std::atomic<bool> stopping{false};
   std::atomic<std::size_t> body_bytes{0};  // held by all requests under way
 };
 
 class Connection {
  public:
-  // `accepted_ms` is when the connection was accepted, by monotonic_ms: its first deadline counts from
-  // there.
+  // `accepted_ms` is when the connection was accepted, by monotonic_ms: its first deadline counts
+  // from there.
   Connection(ConnectionContext& context, int fd, std::string remote_address,
              std::int64_t accepted_ms);
   ~Connection();
@@ -52,7 +53,6 @@ class Connection {
   void hold_body_bytes(std::size_t size);
   void release_body_bytes();
   std::int64_t body_deadline_ms(std::int64_t start_ms, std::size_t received_bytes) const;
-  bool stopping() const;
   void refuse(const HttpRejected& rejected, const HttpHead& head);
   bool respond(HttpResponse& response, const HttpHead& head, bool keep_alive);
   bool send_all(const char* data, std::size_t size, std::int64_t start_ms, std::size_t& sent_bytes);

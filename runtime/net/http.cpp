@@ -43,7 +43,8 @@ void http_parse_query(std::string_view text, HttpFields& query) {
   }
 }
 
-// Handlers map paths onto files and names: a segment that climbs is refused before any of them sees it.
+// Handlers map paths onto files and names: a segment that climbs is refused before any of them sees
+// it.
 void http_refuse_dot_segments(std::string_view path) {
   std::size_t start = 0;
   while (start <= path.size()) {
@@ -84,12 +85,13 @@ const std::string* HttpRequest::query_value(std::string_view name) const {
 
 void HttpResponse::set_header(std::string_view name, std::string_view value) {
   if (!is_http_token(name)) {
-    throw Error(ErrorCode::kInternal, "a response header has the name " + quoted(name) +
-                                          ", which HTTP does not allow");
+    throw Error(ErrorCode::kInternal,
+                "a response header has the name " + quoted(name) + ", which HTTP does not allow");
   }
   if (!is_http_field_value(value)) {
     throw Error(ErrorCode::kInternal, "the response header '" + std::string(name) +
-                                          "' has a control character in its value " + quoted(value));
+                                          "' has a control character in its value " +
+                                          quoted(value));
   }
   headers.emplace_back(name, value);
 }
@@ -148,8 +150,8 @@ std::string percent_decode(std::string_view text, bool plus_is_space, std::strin
       const int high = i + 1 < text.size() ? http_hex_value(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? http_hex_value(text[i + 2]) : -1;
       if (high < 0 || low < 0) {
-        http_bad_request(std::string(what) + " has an invalid escape " +
-                         quoted(text.substr(i, 3)) + "; write % and two hex digits, and % as %25");
+        http_bad_request(std::string(what) + " has an invalid escape " + quoted(text.substr(i, 3)) +
+                         "; write % and two hex digits, and % as %25");
       }
       c = static_cast<char>(high * 16 + low);
       i += 2;
@@ -190,7 +192,8 @@ void parse_http_target(HttpRequest& request) {
   const bool absolute_without_path =
       target.size() != request.target.size() && (target.empty() || target[0] == '?');
   if (!absolute_without_path && (target.empty() || target[0] != '/')) {
-    http_bad_request("the request's address " + quoted(request.target) + " does not start with '/'");
+    http_bad_request("the request's address " + quoted(request.target) +
+                     " does not start with '/'");
   }
   if (target.find('#') != std::string_view::npos) {
     http_bad_request("the request's address has a '#', which is never sent to a server");

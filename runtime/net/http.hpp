@@ -19,12 +19,13 @@ const std::string* find_http_field(const HttpFields& fields, std::string_view na
 
 // One request as the listener hands it to a handler: whole, within the limits, already decoded.
 struct HttpRequest {
-  std::string method;          // as sent: "GET"; methods have a case
-  std::string target;          // as sent: "/files/a%20b?x=1"
-  std::string path;            // decoded exactly once, valid UTF-8, no "." or ".." segment: "/files/a b"
-  HttpFields query;            // decoded exactly once, in order
-  HttpFields headers;          // in order
-  std::string body;            // without its transfer coding
+  std::string method;  // as sent: "GET"; methods have a case
+  std::string target;  // as sent: "/files/a%20b?x=1"
+  std::string path;    // decoded exactly once, valid UTF-8, no "." or ".." segment: "/files/a b";
+                       // an escaped slash counts as a slash
+  HttpFields query;    // decoded exactly once, in order
+  HttpFields headers;  // in order
+  std::string body;    // without its transfer coding
   std::string remote_address;  // "127.0.0.1", without the port
 
   // The first value of the header `name` in any case, or "" when there is none.
@@ -37,10 +38,12 @@ struct HttpResponse {
   int status = 200;          // 200 to 599
   std::string content_type;  // "" sends none
   std::string body;
-  HttpFields headers;  // besides Content-Type, Content-Length and Connection, which the listener writes
+  HttpFields
+      headers;  // besides Content-Type, Content-Length and Connection, which the listener writes
 
-  // Adds a header. Throws kInternal for a name that is no token, or a value with CR, LF, NUL or another
-  // control character: a value taken from user input cannot add a header or a second response.
+  // Adds a header. Throws kInternal for a name that is no token, or a value with CR, LF, NUL or
+  // another control character: a value taken from user input cannot add a header or a second
+  // response.
   void set_header(std::string_view name, std::string_view value);
   std::string_view header(std::string_view name) const;
 };
@@ -50,17 +53,18 @@ bool is_http_token(std::string_view text);
 // True for a header value: tab and printable bytes, so no CR, LF or NUL.
 bool is_http_field_value(std::string_view text);
 
-// Throws kInternal when the status or a header of `response` may not go onto the wire; a handler that
-// fills `headers` by itself is caught here.
+// Throws kInternal when the status or a header of `response` may not go onto the wire; a handler
+// that fills `headers` by itself is caught here.
 void check_http_response(const HttpResponse& response);
 
-// Decodes %XX once, and '+' as a space when `plus_is_space`. Throws kBadRequest that names `what` for
-// an escape that is cut short or not hex, and for a result with a control character (so %00) or that
-// is not UTF-8.
+// Decodes %XX once, and '+' as a space when `plus_is_space`. Throws kBadRequest that names `what`
+// for an escape that is cut short or not hex, and for a result with a control character (so %00) or
+// that is not UTF-8.
 std::string percent_decode(std::string_view text, bool plus_is_space, std::string_view what);
 
-// Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or "*".
-// Throws kBadRequest for any other form, a byte that must be escaped, or a "." or ".." segment.
+// Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or
+// "*". Throws kBadRequest for any other form, a byte that must be escaped, or a "." or ".."
+// segment.
 void parse_http_target(HttpRequest& request);
 
 // The answer {"error_code", "message"} that clients of the MLflow protocol read, with the status of

@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::size_t kHeadMethodBytes = 32;
 constexpr std::size_t kHeadVersionBytes = 8;  // "HTTP/1.1"
-constexpr std::size_t kChunkLineBytes = 256;
-constexpr std::size_t kChunkSizeDigits = 15;  // fits 64 bits with no overflow
-constexpr std::size_t kTrailerBytes = 8192;
+constexpr std::size_t kHeadChunkLineBytes = 256;
+constexpr std::size_t kHeadChunkSizeDigits = 15;  // fits 64 bits with no overflow
+constexpr std::size_t kHeadTrailerBytes = 8192;
 
 [[noreturn]] void head_refuse(std::string message) {
   throw HttpRejected(400, ErrorCode::kBadRequest, std::move(message));
@@ -20,8 +20,8 @@ constexpr std::size_t kTrailerBytes = 8192;
 
 // A Content-Length: digits only, so no sign, list or space.
 std::uint64_t head_read_length(std::string_view text) {
-  if (text.empty() || !std::all_of(text.begin(), text.end(),
-                                   [](char c) { return c >= '0' && c <= '9'; })) {
+  if (text.empty() ||
+      !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     head_refuse("the Content-Length " + quoted(text) + " is not a whole number");
   }
   std::uint64_t value = 0;
@@ -36,8 +36,7 @@ std::uint64_t head_read_length(std::string_view text) {
 void head_parse_request_line(std::string_view line, HttpHead& head) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last ||
-      line.find(' ', first + 1) != last) {
+  if (first == std::string_view::npos || first == last || line.find(' ', first + 1) != last) {
     head_refuse("the request line is not 'METHOD ADDRESS HTTP/1.1'");
   }
   const std::string_view method = line.substr(0, first);
@@ -132,8 +131,8 @@ std::size_t HttpHeadScanner::scan(std::string_view buffer) {
         head_refuse(byte == 0 ? "the request's header has a NUL byte"
                               : "the request's header has a control character; is it HTTP?");
       }
-      if (lines_ == 0 &&
-          position_ - line_start_ > limits_.max_target_bytes + kHeadMethodBytes + kHeadVersionBytes + 4) {
+      if (lines_ == 0 && position_ - line_start_ >
+                             limits_.max_target_bytes + kHeadMethodBytes + kHeadVersionBytes + 4) {
         throw HttpRejected(414, ErrorCode::kTooLarge,
                            "the request's address is longer than " +
                                std::to_string(limits_.max_target_bytes) + " bytes");
@@ -155,9 +154,9 @@ std::size_t HttpHeadScanner::scan(std::string_view buffer) {
     } else if (++lines_ == 1) {
       headers_start_ = position_ + 1;
     } else if (lines_ - 1 > limits_.max_header_count) {
-      throw HttpRejected(431, ErrorCode::kTooLarge,
-                         "the request has more than " + std::to_string(limits_.max_header_count) +
-                             " headers");
+      throw HttpRejected(
+          431, ErrorCode::kTooLarge,
+          "the request has more than " + std::to_string(limits_.max_header_count) + " headers");
     }
     line_start_ = position_ + 1;
   }
@@ -218,14 +217,15 @@ void HttpChunkDecoder::end_line() {
     return;
   }
   const std::string_view size_text = std::string_view(line_).substr(0, line_.find(';'));
-  if (size_text.empty() || size_text.size() > kChunkSizeDigits) {
+  if (size_text.empty() || size_text.size() > kHeadChunkSizeDigits) {
     head_refuse("a chunk's size is not a hex number of at most " +
-                std::to_string(kChunkSizeDigits) + " digits");
+                std::to_string(kHeadChunkSizeDigits) + " digits");
   }
   std::uint64_t size = 0;
   for (const char c : size_text) {
-    const std::size_t digit = std::string_view("0123456789abcdef").find(
-        c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
+    const std::size_t digit =
+        std::string_view("0123456789abcdef")
+            .find(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
     if (digit == std::string_view::npos) head_refuse("a chunk's size is not a hex number");
     size = size * 16 + digit;
   }
@@ -253,7 +253,8 @@ std::size_t HttpChunkDecoder::decode(std::string_view bytes, std::string& body) 
     }
     const char c = bytes[used++];
     const bool after_return = !line_.empty() && line_.back() == '\r';
-    if (after_return != (c == '\n')) head_refuse("a line of the chunked body does not end in CR LF");
+    if (after_return != (c == '\n'))
+      head_refuse("a line of the chunked body does not end in CR LF");
     if (c == '\n') {
       line_.pop_back();
       end_line();
@@ -265,10 +266,10 @@ std::size_t HttpChunkDecoder::decode(std::string_view bytes, std::string& body) 
       head_refuse("a line of the chunked body has a control character");
     }
     line_.push_back(c);
-    if (state_ == State::kTrailer && ++trailer_bytes_ > kTrailerBytes) {
+    if (state_ == State::kTrailer && ++trailer_bytes_ > kHeadTrailerBytes) {
       head_refuse("the trailer of the chunked body is too large");
     }
-    if (state_ != State::kTrailer && line_.size() > kChunkLineBytes) {
+    if (state_ != State::kTrailer && line_.size() > kHeadChunkLineBytes) {
       head_refuse("a line of the chunked body is too long");
     }
   }

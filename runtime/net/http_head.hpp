@@ -1,9 +1,9 @@
 #ifndef MLRT_NET_HTTP_HEAD_HPP_
 #define MLRT_NET_HTTP_HEAD_HPP_
 
-// Internal to net/: the strict reader of a request's first lines and of the chunked coding. What two
-// parsers could read in two ways is refused, because a proxy in front of us may be the other one
-// (RFC 9112 sections 2.2, 5.1, 6.3 and 11.2).
+// Internal to net/: the strict reader of a request's first lines and of the chunked coding. What
+// two parsers could read in two ways is refused, because a proxy in front of us may be the other
+// one (RFC 9112 sections 2.2, 5.1, 6.3 and 11.2).
 
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +15,9 @@
 
 namespace mlrt {
 
-// A request that the listener refuses itself. Its connection is closed, since where the next request
-// starts is not known. Some statuses (414, 431, 417) have no code of their own in the error table.
+// A request that the listener refuses itself. Its connection is closed, since where the next
+// request starts is not known. Some statuses (414, 431, 417) have no code of their own in the error
+// table.
 class HttpRejected : public Error {
  public:
   HttpRejected(int status, ErrorCode code, std::string message)
@@ -70,14 +71,14 @@ struct HttpHead {
 // holds what was read before the fault.
 void parse_http_head(std::string_view text, HttpHead& head);
 
-// Takes the chunked coding off a body that comes in pieces. Chunk extensions and trailers are checked
-// and dropped.
+// Takes the chunked coding off a body that comes in pieces. Chunk extensions and trailers are
+// checked and dropped.
 class HttpChunkDecoder {
  public:
   explicit HttpChunkDecoder(std::size_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
 
-  // Appends what `bytes` hold of the body to `body`; returns how many bytes were used, which is fewer
-  // than given only once done(). Throws HttpRejected (400, or 413 beyond the limit).
+  // Appends what `bytes` hold of the body to `body`; returns how many bytes were used, which is
+  // fewer than given only once done(). Throws HttpRejected (400, or 413 beyond the limit).
   std::size_t decode(std::string_view bytes, std::string& body);
   bool done() const { return state_ == State::kDone; }
 

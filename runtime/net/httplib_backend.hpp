@@ -1,11 +1,11 @@
 #ifndef MLRT_NET_HTTPLIB_BACKEND_HPP_
 #define MLRT_NET_HTTPLIB_BACKEND_HPP_
 
-// Internal to net/: what we use cpp-httplib for, with none of its types. It writes the server's answers
-// and speaks the client's side of HTTP; both run on streams of ours, whose deadlines are absolute
-// (its own are per read, and start again with each byte). What the server reads is checked and decoded
-// before (http_head.hpp): httplib takes bare line feeds, "0x5" and "-5" as chunk sizes, and waits for
-// a header as long as bytes drip.
+// Internal to net/: what we use cpp-httplib for, with none of its types. It writes the server's
+// answers and speaks the client's side of HTTP; both run on streams of ours, whose deadlines are
+// absolute (its own are per read, and start again with each byte). What the server reads is checked
+// and decoded before (http_head.hpp): httplib takes bare line feeds, "0x5" and "-5" as chunk sizes,
+// and waits for a header as long as bytes drip.
 
 #include <cstddef>
 #include <cstdint>
@@ -54,9 +54,9 @@ struct HttplibCall {
   std::size_t max_response_bytes = 0;
 };
 
-// The client side: sends `call` over the connected socket `fd` and reads the answer. Throws kTimeout
-// at `deadline_ms` (of monotonic_ms), kUnavailable when the connection breaks or what comes is not
-// HTTP, kTooLarge for an answer beyond the limit. The socket is of no more use then.
+// The client side: sends `call` over the connected socket `fd` and reads the answer. Throws
+// kTimeout at `deadline_ms` (of monotonic_ms), kUnavailable when the connection breaks or what
+// comes is not HTTP, kTooLarge for an answer beyond the limit. The socket is of no more use then.
 HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline_ms);
 
 }  // namespace mlrt

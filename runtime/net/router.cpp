@@ -71,13 +71,13 @@ void Router::add(std::string method, std::string_view pattern, HttpHandler handl
   }
   for (const Entry& other : entries_) {
     // Two patterns that differ only in names would match the same requests.
-    const bool same = other.route.method == entry.route.method &&
-                      !more_literal(entry, other) && !more_literal(other, entry) &&
-                      std::equal(other.segments.begin(), other.segments.end(),
-                                 entry.segments.begin(), entry.segments.end(),
-                                 [](const Segment& a, const Segment& b) {
-                                   return a.kind != Segment::Kind::kLiteral || a.text == b.text;
-                                 });
+    const bool same =
+        other.route.method == entry.route.method && !more_literal(entry, other) &&
+        !more_literal(other, entry) &&
+        std::equal(other.segments.begin(), other.segments.end(), entry.segments.begin(),
+                   entry.segments.end(), [](const Segment& a, const Segment& b) {
+                     return a.kind != Segment::Kind::kLiteral || a.text == b.text;
+                   });
     if (same) router_bad_pattern(pattern, "was added twice");
   }
   entries_.push_back(std::move(entry));

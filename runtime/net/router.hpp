@@ -39,24 +39,25 @@ struct Route {
 // Filled by one thread first; then its const methods are safe from any thread.
 class Router {
  public:
-  // `pattern` is "/" and segments: "runs" matches itself, "{name}" one segment that is not empty, and
-  // "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several patterns
-  // that match, the one that is literal earlier wins, in whatever order they were added. Throws
-  // kInternal for a pattern that is none, or that was added before for this method.
+  // `pattern` is "/" and segments: "runs" matches itself, "{name}" one segment that is not empty,
+  // and
+  // "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
+  // patterns that match, the one that is literal earlier wins, in whatever order they were added.
+  // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);
 
   // Makes the answers to errors, those of the listener itself included. The default is
   // error_json_response.
   void set_error_handler(HttpErrorHandler handler);
 
-  // Answers `request`; never throws a std::exception. No route: kEndpointNotFound. A route with other
-  // methods: kMethodNotAllowed with the header Allow. HEAD finds the route of GET and gets its whole
-  // answer; the listener leaves the body out. A std::exception that is no mlrt::Error becomes
-  // kInternal with a message that tells nothing; what it said goes to the log.
+  // Answers `request`; never throws a std::exception. No route: kEndpointNotFound. A route with
+  // other methods: kMethodNotAllowed with the header Allow. HEAD finds the route of GET and gets
+  // its whole answer; the listener leaves the body out. A std::exception that is no mlrt::Error
+  // becomes kInternal with a message that tells nothing; what it said goes to the log.
   HttpResponse handle(const HttpRequest& request) const;
 
-  // The answer to `error`, by the error handler; never throws a std::exception. Statuses from 500 are
-  // logged with their detail.
+  // The answer to `error`, by the error handler; never throws a std::exception. Statuses from 500
+  // are logged with their detail.
   HttpResponse error_response(const Error& error, const HttpRequest& request) const;
 
   // All routes in the order in which they were added.

@@ -22,18 +22,18 @@
 namespace mlrt {
 namespace {
 
-constexpr int kListenBacklog = 512;
-constexpr std::int64_t kLongestPollMs = 3600 * 1000;
+constexpr int kSocketBacklog = 512;
+constexpr std::int64_t kSocketLongestPollMs = 3600 * 1000;
 
-struct AddrinfoDeleter {
+struct SocketAddressesDeleter {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
 };
-using AddrinfoList = std::unique_ptr<addrinfo, AddrinfoDeleter>;
+using SocketAddresses = std::unique_ptr<addrinfo, SocketAddressesDeleter>;
 
 std::string socket_reason(int error) { return std::generic_category().message(error); }
 
 // Null, with the reason, when the name is none.
-AddrinfoList socket_resolve(const std::string& host, int port, std::string& reason) {
+SocketAddresses socket_resolve(const std::string& host, int port, std::string& reason) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -44,7 +44,7 @@ AddrinfoList socket_resolve(const std::string& host, int port, std::string& reas
     reason = code == EAI_SYSTEM ? socket_reason(errno) : gai_strerror(code);
     return nullptr;
   }
-  return AddrinfoList(list);
+  return SocketAddresses(list);
 }
 
 Socket socket_open(const addrinfo& address) {
@@ -62,7 +62,7 @@ int socket_poll(pollfd* fds, nfds_t count, std::int64_t deadline_ms) {
     int timeout_ms = -1;
     if (deadline_ms != kNoDeadline) {
       const std::int64_t left_ms = std::max<std::int64_t>(0, deadline_ms - monotonic_ms());
-      timeout_ms = static_cast<int>(std::min(left_ms, kLongestPollMs));
+      timeout_ms = static_cast<int>(std::min(left_ms, kSocketLongestPollMs));
     }
     const int ready = poll(fds, count, timeout_ms);
     if (ready > 0) return ready;
@@ -80,14 +80,14 @@ int socket_poll(pollfd* fds, nfds_t count, std::int64_t deadline_ms) {
                     "free one");
   }
   if (error == EACCES || error == EPERM) {
-    throw Error(ErrorCode::kPermissionDenied,
-                "the system does not let this user listen on port " + port_text + " of " + host +
-                    "; ports from 1024 are open to everyone");
+    throw Error(ErrorCode::kPermissionDenied, "the system does not let this user listen on port " +
+                                                  port_text + " of " + host +
+                                                  "; ports from 1024 are open to everyone");
   }
   if (error == EADDRNOTAVAIL) {
-    throw Error(ErrorCode::kInvalidParameter,
-                quoted(host) + " is not an address of this machine, so port " + port_text +
-                    " cannot be served on it");
+    throw Error(ErrorCode::kInvalidParameter, quoted(host) +
+                                                  " is not an address of this machine, so port " +
+                                                  port_text + " cannot be served on it");
   }
   throw Error(ErrorCode::kIo,
               "cannot listen on " + host + " port " + port_text + ": " + socket_reason(error));
@@ -109,11 +109,10 @@ int socket_connect(int fd, const addrinfo& address, std::int64_t deadline_ms) {
 
 std::string socket_address_text(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = {};
-  const void* raw = address.ss_family == AF_INET6
-                        ? static_cast<const void*>(
-                              &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr)
-                        : static_cast<const void*>(
-                              &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr);
+  const void* raw =
+      address.ss_family == AF_INET6
+          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr)
+          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(&address)->sin_addr);
   if (inet_ntop(address.ss_family, raw, text, sizeof(text)) == nullptr) return {};
   return text;
 }
@@ -135,16 +134,17 @@ int Socket::release() {
 }
 
 void Socket::close() {
-  // Not repeated after EINTR: Linux has released the number by then, and another thread may have it.
+  // Not repeated after EINTR: Linux has released the number by then, and another thread may have
+  // it.
   if (fd_ >= 0) ::close(release());
 }
 
 Socket listen_tcp(const std::string& host, int port) {
   std::string reason;
-  const AddrinfoList addresses = socket_resolve(host, port, reason);
+  const SocketAddresses addresses = socket_resolve(host, port, reason);
   if (addresses == nullptr) {
-    throw Error(ErrorCode::kInvalidParameter,
-                "cannot listen on " + quoted(host) + ": " + reason, reason);
+    throw Error(ErrorCode::kInvalidParameter, "cannot listen on " + quoted(host) + ": " + reason,
+                reason);
   }
   int error = EADDRNOTAVAIL;
   for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
@@ -158,7 +158,7 @@ Socket listen_tcp(const std::string& host, int port) {
     const int on = 1;
     setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(socket.fd(), address->ai_addr, address->ai_addrlen) == 0 &&
-        listen(socket.fd(), kListenBacklog) == 0) {
+        listen(socket.fd(), kSocketBacklog) == 0) {
       return socket;
     }
     error = errno;
@@ -198,7 +198,7 @@ bool accept_tcp(const Socket& listening, Accepted& accepted) {
 Socket connect_tcp(const std::string& host, int port, std::int64_t deadline_ms) {
   const std::string where = host + " port " + std::to_string(port);
   std::string reason;
-  const AddrinfoList addresses = socket_resolve(host, port, reason);
+  const SocketAddresses addresses = socket_resolve(host, port, reason);
   if (addresses == nullptr) {
     throw Error(ErrorCode::kUnavailable, "cannot find the host " + quoted(host) + ": " + reason);
   }

@@ -44,8 +44,8 @@ struct Accepted {
 // file descriptors or memory for it: the caller waits a little before it tries again.
 bool accept_tcp(const Socket& listening, Accepted& accepted);
 
-// Connects before `deadline_ms` (of monotonic_ms). Throws kTimeout, or kUnavailable with the reason;
-// each names host and port. How long the system takes to resolve a name is its own matter.
+// Connects before `deadline_ms` (of monotonic_ms). Throws kTimeout, or kUnavailable with the
+// reason; each names host and port. How long the system takes to resolve a name is its own matter.
 Socket connect_tcp(const std::string& host, int port, std::int64_t deadline_ms);
 
 enum class IoStatus { kOk, kClosed, kTimeout, kStopped };
@@ -57,15 +57,16 @@ struct IoResult {
 
 constexpr std::int64_t kNoDeadline = INT64_MAX;
 
-// Waits for bytes until `deadline_ms` and takes what is there. `stop_fd` (-1: none) ends the wait with
-// kStopped as soon as it is readable and no byte is there.
+// Waits for bytes until `deadline_ms` and takes what is there. `stop_fd` (-1: none) ends the wait
+// with kStopped as soon as it is readable and no byte is there.
 IoResult receive_some(int fd, char* data, std::size_t size, std::int64_t deadline_ms, int stop_fd);
 
 // Sends at least one byte, or fails. Never raises SIGPIPE.
 IoResult send_some(int fd, const char* data, std::size_t size, std::int64_t deadline_ms);
 
 // Ends our side, then throws away what the peer still sends until it ends too, or the deadline, or
-// `stop_fd`: closing with unread bytes would make the system drop an answer that the peer has not read.
+// `stop_fd`: closing with unread bytes would make the system drop an answer that the peer has not
+// read.
 void linger_and_drain(int fd, std::int64_t deadline_ms, int stop_fd);
 
 // An event that one write makes readable for ever, for every waiter. Throws kIo.

@@ -64,8 +64,7 @@ std::string host_bare(std::string_view host) {
 
 bool is_loopback_host(std::string_view host) {
   const std::string bare = host_bare(host);
-  return bare == "localhost" || bare == "::1" ||
-         (starts_with(bare, "127.") && host_is_ipv4(bare));
+  return bare == "localhost" || bare == "::1" || (starts_with(bare, "127.") && host_is_ipv4(bare));
 }
 
 HostRules::HostRules(std::string_view bound_host, const std::vector<std::string>& allowed_hosts)
@@ -84,9 +83,9 @@ void HostRules::check(const HttpRequest& request) const {
   if (!host_header.empty()) {
     const bool address = any_address_ && (host_is_ipv4(host) || host_is_ipv6(host));
     if (host.empty() || !(is_named(host) || address)) {
-      throw Error(ErrorCode::kPermissionDenied,
-                  "this server does not answer for the host " + quoted(host_header) +
-                      "; start it with --allowed-hosts to add names");
+      throw Error(ErrorCode::kPermissionDenied, "this server does not answer for the host " +
+                                                    quoted(host_header) +
+                                                    "; start it with --allowed-hosts to add names");
     }
   }
   const std::string_view origin = trim(request.header("Origin"));

@@ -10,8 +10,8 @@
 namespace mlrt {
 
 // The body of a scoring request as the table that `signature` wants: its columns with its types, in
-// its order. Columns that the signature does not have are left out. When a required one is absent, what
-// came is in the table by name, so that enforce_schema can tell both.
+// its order. Columns that the signature does not have are left out. When a required one is absent,
+// what came is in the table by name, so that enforce_schema can tell both.
 //
 // Cells are cast as MLflow's scoring server casts them: whole numbers and numeric text to doubles,
 // booleans to 0 and 1, numbers to text; null and NaN are missing. Where it would change a value
@@ -27,7 +27,8 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 // CSV with a header.
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
 
-// The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict data
+// The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
+// data
 // ... Error: Failed to enforce schema of data ... Error: " and `why`.
 std::string scoring_schema_message(const std::string& data, const Signature& signature,
                                    const std::string& why);

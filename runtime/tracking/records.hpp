@@ -12,8 +12,8 @@ namespace mlrt {
 
 enum class RunStatus { kRunning, kScheduled, kFinished, kFailed, kKilled };
 
-const char* run_status_name(RunStatus status);          // "RUNNING", ... as MLflow writes them
-RunStatus parse_run_status(std::string_view name);      // throws kInvalidParameter for another word
+const char* run_status_name(RunStatus status);      // "RUNNING", ... as MLflow writes them
+RunStatus parse_run_status(std::string_view name);  // throws kInvalidParameter for another word
 
 struct Experiment {
   std::string id;  // a decimal number; "0" is "Default"

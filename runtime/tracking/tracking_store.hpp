@@ -13,16 +13,17 @@ namespace mlrt {
 
 class Database;
 
-// Experiments and runs in a store. Any thread may use it. A call returns when its change is committed;
-// after an error nothing of the call has happened. Errors carry MLflow's words and codes: kNotFound for
-// an unknown experiment or run, kInvalidParameter for a value against the rules, kAlreadyExists,
-// kUnavailable when other processes hold the store too long, kIo.
+// Experiments and runs in a store. Any thread may use it. A call returns when its change is
+// committed; after an error nothing of the call has happened. Errors carry MLflow's words and
+// codes: kNotFound for an unknown experiment or run, kInvalidParameter for a value against the
+// rules, kAlreadyExists, kUnavailable when other processes hold the store too long, kIo.
 class TrackingStore {
  public:
-  // `artifact_root` is an absolute folder; it need not exist yet.
+  // `artifact_root` is an absolute folder; it need not exist yet. A run's artifacts lie in
+  // <root>/<experiment id>/<run id>/artifacts.
   TrackingStore(std::shared_ptr<Database> database, std::string artifact_root);
 
-  // Returns the new id. Throws kAlreadyExists if the name is taken.
+  // Returns the new id. Throws kAlreadyExists if the name is taken, by a deleted experiment too.
   std::string create_experiment(const std::string& name);
   Experiment experiment(const std::string& id) const;
   std::optional<Experiment> experiment_by_name(const std::string& name) const;
@@ -30,34 +31,53 @@ class TrackingStore {
 
   struct NewRun {
     std::string experiment_id = "0";
-    std::string name;  // empty: one is made up
-    std::string user;
+    std::string name;  // empty: the tag mlflow.runName, else one is made up; the tag is set to it
+    std::string user;  // empty: the tag mlflow.user
     std::int64_t start_time_ms = 0;  // 0: now
     std::vector<Tag> tags;
   };
   RunRecord create_run(const NewRun& run);
   RunRecord run(const std::string& run_id) const;
   // Active runs, newest first; all experiments when `experiment_ids` is empty.
-  std::vector<RunRecord> list_runs(const std::vector<std::string>& experiment_ids, std::size_t max_results) const;
+  std::vector<RunRecord> list_runs(const std::vector<std::string>& experiment_ids,
+                                   std::size_t max_results) const;
+  // `status` is kFinished, kFailed or kKilled; an end time of 0 means now. Ending again replaces
+  // both.
   void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);
 
-  // Each list is logged whole or not at all. A parameter is immutable: the same value again is fine,
-  // another one is refused. A metric's timestamp of 0 means now.
+  // Each list is logged whole or not at all. A parameter is immutable: the same value again is
+  // fine, another one is refused. A metric's timestamp of 0 means now. Of a tag that a list sets
+  // twice the last value stays; the tag mlflow.runName renames the run. A data set that the run has
+  // with the same context stays as it is. Values beyond 6000 (parameters) and 8000 characters
+  // (tags) are cut, with a warning.
   void log_params(const std::string& run_id, const std::vector<Param>& params);
   void log_metrics(const std::string& run_id, const std::vector<Metric>& metrics);
   void set_tags(const std::string& run_id, const std::vector<Tag>& tags);
   void log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs);
+  // All of a batch or nothing of it, within MLflow's limits of a request: 1000 metrics, 100
+  // parameters, 100 tags, 1000 in all.
+  void log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
+                 const std::vector<Param>& params, const std::vector<Tag>& tags);
 
-  // By timestamp, step, value; exact duplicates once, as MLflow shows them.
+  // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
+  // the run does not have gives none.
   std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
 
-  // Files under the run's artifact folder. `path` is relative with '/'; one that would leave the folder is
-  // refused ("Invalid path").
-  void log_artifact(const std::string& run_id, const std::string& local_file, const std::string& path = "");
+  // Files under the run's artifact folder, replaced if they are there. Paths are relative with '/';
+  // one that would leave the folder is refused ("Invalid path"). log_artifact keeps the file's own
+  // name, in the folder `path` ("": at the top) as in MLflow; log_text's `path` is the file. After
+  // an error no file has changed; folders that were made for it may stay, empty.
+  void log_artifact(const std::string& run_id, const std::string& local_file,
+                    const std::string& path = "");
   void log_text(const std::string& run_id, const std::string& text, const std::string& path);
-  std::vector<std::string> list_artifacts(const std::string& run_id) const;  // all files, relative, sorted
+  std::vector<std::string> list_artifacts(
+      const std::string& run_id) const;  // all files, relative, sorted
   // The place of an artifact (file or folder) on disk. Throws kNotFound that names it.
   std::string artifact_file(const std::string& run_id, const std::string& path) const;
+
+  // The run's artifact folder, which need not exist yet. kInvalidParameter if the run must be
+  // active and is deleted.
+  std::string artifact_folder(const std::string& run_id, bool must_be_active = false) const;
 
   const std::string& artifact_root() const { return artifact_root_; }
 

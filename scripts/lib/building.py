@@ -33,10 +33,22 @@ class Build:
 
     def make(self, *targets, quiet=False):
         """Builds the targets. With `quiet`, prints only when there is something to wait for or to mend."""
-        if not (self.folder / "build.ninja").exists():
-            print(f"configuring {self.folder.name}/", file=sys.stderr, flush=True)
-        self._run(["cmake", "-S", ROOT, "-B", self.folder, "-G", "Ninja", *self.settings], True)
-        self._run(["cmake", "--build", self.folder, "--target", *targets], quiet)
+        stamp = self.folder / "settings.txt"
+        settings = "\n".join(self.settings) + "\n"
+        # Ninja configures anew by itself when a CMake file has changed; this is for the first time only.
+        if not (self.folder / "build.ninja").exists() or not stamp.exists() or stamp.read_text() != settings:
+            print(f"configuring {self.folder.name}/ (the first time this fetches the libraries' sources)",
+                  file=sys.stderr, flush=True)
+            self._run(["cmake", "-S", ROOT, "-B", self.folder, "-G", "Ninja", *self.settings], quiet)
+            stamp.write_text(settings)
+        if quiet and self._pending(targets):
+            print(f"building {self.folder.name}/", file=sys.stderr, flush=True)
+        self._run(["ninja", "-C", self.folder, *targets], quiet)
+
+    def _pending(self, targets):
+        done = subprocess.run(["ninja", "-C", str(self.folder), "-n", *targets], capture_output=True,
+                              text=True, check=False)
+        return "no work to do" not in done.stdout
 
     @staticmethod
     def _run(command, quiet):

@@ -57,7 +57,7 @@ def count(output, exit_code):
         numbers = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", unittest.group(2) or "")}
         failed = numbers.get("failures", 0) + numbers.get("errors", 0)
         skipped = numbers.get("skipped", 0)
-        passed = int(unittest.group(1)) - failed - skipped
+        passed = max(int(unittest.group(1)) - failed - skipped, 0)  # a failed subtest counts itself
     elif plain:
         passed, failed, skipped = int(plain.group(1)), int(plain.group(2)), 0
     else:

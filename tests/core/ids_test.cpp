@@ -27,7 +27,8 @@ TEST_CASE("a random run name is two words and a number") {
     std::size_t first = name.find('-'), last = name.rfind('-');
     REQUIRE(first != std::string::npos);
     REQUIRE(first < last);
-    REQUIRE(name.substr(0, first).find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos);
+    REQUIRE(name.substr(0, first).find_first_not_of("abcdefghijklmnopqrstuvwxyz") ==
+            std::string::npos);
     REQUIRE(name.substr(last + 1).find_first_not_of("0123456789") == std::string::npos);
     REQUIRE(std::stoi(name.substr(last + 1)) < 1000);
   }

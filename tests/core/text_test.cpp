@@ -9,6 +9,15 @@
 #include <string>
 #include <vector>
 
+namespace mlrt {
+namespace {
+
+// As the sources call it: the argument's namespace offers std::quoted too.
+std::string text_test_unqualified(std::string& text) { return quoted(text); }
+
+}  // namespace
+}  // namespace mlrt
+
 namespace {
 
 constexpr double kTextTestInfinity = std::numeric_limits<double>::infinity();
@@ -76,8 +85,10 @@ TEST_CASE("parse_double reads decimal numbers and rounds to the nearest double")
 }
 
 TEST_CASE("parse_double refuses all else and leaves the value alone") {
-  for (const char* text : {"", " ", "1 ", " 1", "+", "-", "+-1", "-+1", "++1", "--1", ".", "e5", "1e", "1e+", "0x10",
-                           "1,5", "1_000", "1.2.3", "nan(1)", "nan()", "infinit", "inf1", "1f", "one", "NA", "1e5 x"}) {
+  for (const char* text :
+       {"",       " ",     "1 ",      " 1",   "+",   "-",    "+-1", "-+1",   "++1",
+        "--1",    ".",     "e5",      "1e",   "1e+", "0x10", "1,5", "1_000", "1.2.3",
+        "nan(1)", "nan()", "infinit", "inf1", "1f",  "one",  "NA",  "1e5 x"}) {
     double value = 12345;
     CAPTURE(text);
     CHECK_FALSE(mlrt::parse_double(text, value));
@@ -99,7 +110,8 @@ TEST_CASE("format_double writes the shortest text that reads back as the same bi
   CHECK(mlrt::format_double(std::numeric_limits<double>::quiet_NaN()) == "NaN");
   std::mt19937_64 random(7);
   for (int i = 0; i < 10000; ++i) {
-    double value = std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 2000) - 1060);
+    double value =
+        std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 2000) - 1060);
     double back = 0;
     REQUIRE(mlrt::parse_double(mlrt::format_double(value), back));
     REQUIRE(back == value);
@@ -139,22 +151,25 @@ TEST_CASE("parse_int64 reads whole numbers that fit, and nothing else") {
 }
 
 TEST_CASE("is_utf8 takes each valid form and refuses each invalid one") {
-  for (const char* text : {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
-                           "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "gr\xC3\xBC\xC3\x9F"}) {
+  for (const char* text :
+       {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+        "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "gr\xC3\xBC\xC3\x9F"}) {
     CAPTURE(text);
     CHECK(mlrt::is_utf8(text));
   }
   CHECK(mlrt::is_utf8(std::string(1, '\0')));
-  const char* const bad[] = {"\x80",              // a continuation alone
+  const char* const bad[] = {"\x80",  // a continuation alone
                              "\xBF",
-                             "\xC0\x80",          // overlong NUL
+                             "\xC0\x80",  // overlong NUL
                              "\xC1\xBF",
-                             "\xC2",              // cut short
-                             "\xC2" "a",
-                             "\xE0\x9F\xBF",      // overlong
+                             "\xC2",  // cut short
+                             "\xC2"
+                             "a",
+                             "\xE0\x9F\xBF",  // overlong
                              "\xE1\x80",
-                             "\xE1\x80" "a",
-                             "\xED\xA0\x80",      // surrogates
+                             "\xE1\x80"
+                             "a",
+                             "\xED\xA0\x80",  // surrogates
                              "\xED\xBF\xBF",
                              "\xF0\x8F\xBF\xBF",  // overlong
                              "\xF1\x80\x80",
@@ -169,7 +184,7 @@ TEST_CASE("is_utf8 takes each valid form and refuses each invalid one") {
 TEST_CASE("quoted makes any text safe for a message, for every kind of string argument") {
   std::string variable = "a b";
   const std::string constant = "a b";
-  CHECK(quoted(variable) == "'a b'");  // found by the argument's namespace: would be std::quoted
+  CHECK(mlrt::text_test_unqualified(variable) == "'a b'");
   CHECK(mlrt::quoted(variable) == "'a b'");
   CHECK(mlrt::quoted(constant) == "'a b'");
   CHECK(mlrt::quoted("a b") == "'a b'");
@@ -177,7 +192,8 @@ TEST_CASE("quoted makes any text safe for a message, for every kind of string ar
   CHECK(mlrt::quoted("a\nb\t\x1B[0m\x7F") == "'a\\x0ab\\x09\\x1b[0m\\x7f'");
   CHECK(mlrt::quoted("\xFF\xC3") == "'\\xff\\xc3'");
   CHECK(mlrt::quoted("gr\xC3\xBC\xC3\x9F") == "'gr\xC3\xBC\xC3\x9F'");
-  CHECK(mlrt::quoted("\xC2\x9B" "1m\xC2\xA0") == "'\\xc2\\x9b1m\xC2\xA0'");
+  CHECK(mlrt::quoted("\xC2\x9B"
+                     "1m\xC2\xA0") == "'\\xc2\\x9b1m\xC2\xA0'");
   CHECK(mlrt::quoted("abcdef", 3) == "'abc...'");
   CHECK(mlrt::quoted("ab\xC3\xBC", 3) == "'ab...'");  // never half a character
   CHECK(mlrt::quoted("abc", 3) == "'abc'");

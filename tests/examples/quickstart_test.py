@@ -35,7 +35,7 @@ class Quickstart(unittest.TestCase):
 
     def check_main_job(self, output):
         self.assertRegex(output, r"taxi-tips.* version 1\b")
-        self.assertRegex(output, r'\{"predictions":\[0\.\d+\]\}')
+        self.assertRegex(output, r'\{"predictions": \[0\.\d+\]\}')
         self.assertTrue((self.folder / "taxi-tips.mlrt").is_file())
         left = sorted(path.name for path in self.folder.iterdir())
         self.assertEqual(left, ["mlrt-artifacts", "mlrt.db", "taxi-tips.mlrt"])

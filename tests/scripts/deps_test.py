@@ -9,8 +9,14 @@ import sys
 import tarfile
 import tempfile
 import unittest
+from unittest import mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "scripts", "lib"))
+
+import deps_fetch  # noqa: E402
+import deps_lock  # noqa: E402
+
 SCRIPT = os.path.join(ROOT, "scripts", "deps")
 
 SECTION = """[{name}]
@@ -258,6 +264,7 @@ class DepsTest(unittest.TestCase):
         scripts = {
             "apt-cache": 'for last; do :; done\ncat "$0.dir/$last.stanzas" 2>/dev/null\n',
             "apt-get": 'for last; do :; done\ncase "$*" in\n'
+                       '  *update*) cat "$0.dir/update-failure" 2>/dev/null && exit 100 ;;\n'
                        '  indextargets*) echo "Debian|Debian|http://mirror.invalid/debian" ;;\n'
                        '  *source*) name=${last%%=*}; version=${last#*=}\n'
                        '    cp "$0.dir/$last" "${name}_${version%-*}.orig.tar.gz" ;;\n'
@@ -318,6 +325,17 @@ class DepsTest(unittest.TestCase):
         self.assertIn("the lock says " + self.sha256, self.fail_with())
         self.assertEqual(self.tree("cache"), {})
 
+    def test_a_suite_that_fails_leaves_the_others_and_is_named_if_they_do_not_help(self):
+        locked = self.only_alpha()
+        self.offer(("alpha", "1.5-1", locked))
+        failure = os.path.join(self.folder, "bin", "update-failure")
+        with open(failure, "w", encoding="utf-8") as file:
+            file.write("E: The repository 'next' is not signed.\n")
+        self.succeed()
+        os.remove(os.path.join(self.folder, "bin", "alpha.stanzas"))
+        self.assertIn("(apt: E: The repository 'next' is not signed.)",
+                      self.fail_with(cache="second"))
+
     def test_no_package_at_all_is_a_clean_error(self):
         self.only_alpha()
         self.offer(("alpha", "2.0-1", b"not accepted"))
@@ -331,6 +349,84 @@ class DepsTest(unittest.TestCase):
             stamp = json.load(file)
         self.assertEqual((stamp["version"], stamp["sha256"], stamp["origin"]),
                          ("1.5", self.sha256, "package"))
+
+    def test_a_deleted_cmake_file_is_written_again(self):
+        self.succeed("--from", self.carried)
+        path = self.succeed("--cmake").out.strip()
+        os.remove(path)
+        self.assertEqual(self.succeed("--cmake").out.strip(), path)
+        self.assertTrue(os.path.isfile(path))
+
+
+class UpstreamTest(unittest.TestCase):
+    """fetch_upstream with the network replaced by a table of addresses."""
+
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = holder.name
+        self.addresses = {"https://a.example/one-1.0.tar.gz": b"one",
+                          "https://a.example/two-1.0.tar.gz": b"two",
+                          "https://b.example/three-1.0.tar.gz": b"three"}
+        self.asked = []
+
+    def download(self, url, path):
+        self.asked.append(url)
+        if self.addresses[url] is None:
+            raise OSError("connection reset")
+        with open(path, "wb") as file:
+            file.write(self.addresses[url])
+
+    def fetch(self, sha256_of_one=hashlib.sha256(b"one").hexdigest(), unreachable=()):
+        text = ""
+        for name, host in (("one", "a"), ("two", "a"), ("three", "b")):
+            sha256 = sha256_of_one if name == "one" else hashlib.sha256(name.encode()).hexdigest()
+            text += SECTION.format(name=name, version="1.0", sha256="0" * 64, needs="x").replace(
+                "package =", "upstream = https://%s.example/%s-1.0.tar.gz\n"
+                "upstream_sha256 = %s\npackage =" % (host, name, sha256), 1)
+        path = os.path.join(self.folder, "deps.lock")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        with mock.patch.object(deps_fetch, "download", self.download), \
+                mock.patch.object(deps_fetch, "unreachable_hosts",
+                                  lambda hosts: dict.fromkeys(hosts & set(unreachable),
+                                                              "no answer")), \
+                mock.patch.object(deps_fetch, "say", lambda text: self.said.append(text)):
+            self.said = []
+            return deps_fetch.fetch_upstream(deps_lock.Lock(path).dependencies, self.folder)
+
+    def test_upstream_archives_are_taken_when_they_can_be_had(self):
+        got = self.fetch()
+        self.assertEqual(sorted(got), ["one", "three", "two"])
+        self.assertEqual(got["one"][0]["origin"], "upstream")
+        self.assertEqual(got["one"][0]["archive"], "one-1.0.tar.gz")
+        self.assertEqual(self.said, [])
+
+    def test_a_wrong_hash_is_an_error_and_never_a_reason_to_look_elsewhere(self):
+        with self.assertRaisesRegex(deps_lock.DepsError,
+                                    "https://a.example/one-1.0.tar.gz: its SHA-256 is"):
+            self.fetch(sha256_of_one="1" * 64)
+
+    def test_an_unreachable_host_is_not_asked(self):
+        self.assertEqual(sorted(self.fetch(unreachable=["a.example"])), ["three"])
+        self.assertEqual(self.asked, ["https://b.example/three-1.0.tar.gz"])
+        self.assertEqual(len(self.said), 1)
+        self.assertIn("a.example can't be reached (no answer)", self.said[0])
+
+    def test_a_host_that_fails_in_a_download_is_not_asked_again(self):
+        self.addresses["https://a.example/one-1.0.tar.gz"] = None
+        self.assertEqual(sorted(self.fetch()), ["three"])
+        self.assertNotIn("https://a.example/two-1.0.tar.gz", self.asked)
+        self.assertIn("connection reset", self.said[0])
+
+
+class VersionTest(unittest.TestCase):
+    def test_a_package_version_is_read_as_its_upstream_version(self):
+        for text, expected in [("5.4.9-2", (5, 4, 9)), ("1:1.3.dfsg+really1.3.2-4", (1, 3, 2)),
+                               ("0.41.0+ds-3", (0, 41, 0)), ("3.6.6-0.1~deb13u1", (3, 6, 6)),
+                               ("3.12.0.really.3.11.3-3", (3, 11, 3)), ("4", (4,))]:
+            with self.subTest(text):
+                self.assertEqual(deps_lock.version_key(text), expected)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class EmbedTest(unittest.TestCase):
         self.write("b.lua", tricky)
         self.write("a.lua", b"")
         self.write("readme.txt", b"not embedded")
+        self.write("types/a.lua", b"not embedded either: a stub for editors")
         self.embed()
         self.assertEqual(self.compile_and_print(),
                          b"a.lua 0:" + b"b.lua %d:" % len(tricky) + tricky

@@ -1,0 +1,36 @@
+#include "cli/help.hpp"
+
+namespace mlrt {
+
+const char* root_help() {
+  return R"(mlrt trains, tracks, registers and serves models, all in this one program.
+
+Usage:
+  mlrt [OPTIONS] SCRIPT.lua [ARGS...]   run a Lua script; ARGS are its own
+  mlrt [OPTIONS] -e CODE [ARGS...]      run Lua code
+  mlrt [OPTIONS] -i                     a prompt for Lua
+  mlrt [OPTIONS] COMMAND ...            a command; 'mlrt COMMAND --help' says more
+
+Commands:
+  runs list           the runs in the store, newest first
+  models list         the registered models, their versions and aliases
+  serve MODEL         answer scoring requests over HTTP
+
+Options:
+  --store FILE        the store, one SQLite file; else $MLRT_STORE, else mlrt.db
+  --overlay DIR       look for Lua modules in DIR before the built-in ones
+  --log-level LEVEL   debug, info, warn (the default), error or off
+  --log-format FORM   text (the default) or json, one object a line
+  -V, --version       print the version
+  -h, --help          print this
+
+Examples:
+  mlrt examples/quickstart.lua
+  mlrt -e 'print(require("mlrt").version)'
+  mlrt runs list --max 5
+  mlrt serve taxi-tips.mlrt --port 8080
+  mlrt serve models:/taxi-tips@champion --port 8080
+)";
+}
+
+}  // namespace mlrt

@@ -1,0 +1,222 @@
+#include "store/schema.hpp"
+
+#include <cstdint>
+#include <string>
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "store/connection.hpp"
+
+namespace mlrt {
+namespace {
+
+// Step N brings a store from user_version N to N + 1. A step that was released is never changed:
+// add another one.
+//
+// Folders are kept relative ("NULL: the usual place below the artifact root"), so that a store and
+// its artifacts can be moved together. A metric's row is known by who wrote it (a random id per
+// opening) and a counter of that writer, so that joining two stores is INSERT OR IGNORE. A NULL
+// value is a NaN.
+const char* const kSchemaSteps[] = {
+    R"sql(
+CREATE TABLE experiments (
+  experiment INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  artifact_location TEXT,
+  lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
+  creation_time INTEGER NOT NULL,
+  last_update_time INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE experiment_tags (
+  experiment INTEGER NOT NULL REFERENCES experiments ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (experiment, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+  run INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL UNIQUE,
+  experiment INTEGER NOT NULL REFERENCES experiments,
+  name TEXT NOT NULL,
+  user TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')),
+  start_time INTEGER NOT NULL,
+  end_time INTEGER,
+  lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
+  deleted_time INTEGER,
+  artifact_location TEXT
+) STRICT;
+CREATE INDEX runs_newest ON runs (lifecycle_stage, start_time DESC, run_id);
+CREATE INDEX runs_newest_of_experiment
+  ON runs (experiment, lifecycle_stage, start_time DESC, run_id);
+
+CREATE TABLE params (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tags (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE metric_keys (
+  metric_key INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE writers (
+  writer INTEGER PRIMARY KEY,
+  writer_id TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE metrics (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  metric_key INTEGER NOT NULL REFERENCES metric_keys,
+  writer INTEGER NOT NULL REFERENCES writers,
+  seq INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (run, metric_key, writer, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE latest_metrics (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  metric_key INTEGER NOT NULL REFERENCES metric_keys,
+  step INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (run, metric_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE datasets (
+  dataset INTEGER PRIMARY KEY,
+  experiment INTEGER NOT NULL REFERENCES experiments ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  source_type TEXT NOT NULL,
+  source TEXT NOT NULL,
+  schema TEXT NOT NULL,
+  profile TEXT NOT NULL,
+  UNIQUE (experiment, name, digest)
+) STRICT;
+
+CREATE TABLE inputs (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  dataset INTEGER NOT NULL REFERENCES datasets ON DELETE CASCADE,
+  context TEXT NOT NULL,
+  PRIMARY KEY (run, dataset, context)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE registered_models (
+  model INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL DEFAULT '',
+  creation_time INTEGER NOT NULL,
+  last_update_time INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE model_versions (
+  model INTEGER NOT NULL REFERENCES registered_models ON DELETE CASCADE,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  source TEXT NOT NULL,
+  run_id TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  creation_time INTEGER NOT NULL,
+  last_update_time INTEGER NOT NULL,
+  PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE model_aliases (
+  model INTEGER NOT NULL,
+  alias TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (model, alias),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX model_aliases_by_version ON model_aliases (model, version);
+
+INSERT INTO experiments (experiment, name, creation_time, last_update_time)
+VALUES (0, 'Default', unixepoch() * 1000, unixepoch() * 1000);
+)sql",
+};
+
+constexpr int kSchemaStepCount = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));
+
+// The user_version of a store, or 0 for a database that is empty; throws for any other database.
+// Must run inside a transaction: between two reads another process could make the file a store.
+std::int64_t read_schema_version(StoreConnection& connection) {
+  const std::int64_t application = connection.query_integer("PRAGMA application_id");
+  const std::int64_t version = connection.query_integer("PRAGMA user_version");
+  if (application != kStoreApplicationId) {
+    if (application == 0 && connection.query_integer("SELECT count(*) FROM sqlite_schema") == 0)
+      return 0;
+    throw Error(
+        ErrorCode::kDataCorrupt,
+        quoted(connection.shown_path(), 300) + " is a SQLite database but not an mlrt store",
+        "application_id " + std::to_string(application));
+  }
+  if (version > kSchemaStepCount) {
+    throw Error(ErrorCode::kDataCorrupt, "the store " + quoted(connection.shown_path(), 300) +
+                                             " was written by a newer mlrt (schema " +
+                                             std::to_string(version) + ", this one knows " +
+                                             std::to_string(kSchemaStepCount) + ")");
+  }
+  if (version < 1) {
+    throw Error(ErrorCode::kDataCorrupt, "the store " + quoted(connection.shown_path(), 300) +
+                                             " is damaged: its schema number is " +
+                                             std::to_string(version));
+  }
+  return version;
+}
+
+std::int64_t checked_schema_version(StoreConnection& connection) {
+  if (connection.in_transaction()) return read_schema_version(connection);
+  connection.execute("BEGIN");
+  try {
+    const std::int64_t version = read_schema_version(connection);
+    connection.execute("COMMIT");
+    return version;
+  } catch (const std::exception&) {
+    connection.roll_back();
+    throw;
+  }
+}
+
+}  // namespace
+
+int newest_schema() { return kSchemaStepCount; }
+
+void migrate_schema(StoreConnection& connection) {
+  while (checked_schema_version(connection) < kSchemaStepCount) {
+    if (connection.read_only()) {
+      throw Error(ErrorCode::kPermissionDenied,
+                  "the store " + quoted(connection.shown_path(), 300) +
+                      " must first be brought to the schema of this mlrt, but it is "
+                      "read-only");
+    }
+    connection.execute("BEGIN IMMEDIATE");
+    try {
+      // Asked again under the lock: another process may have done the step meanwhile.
+      const std::int64_t version = checked_schema_version(connection);
+      if (version < kSchemaStepCount) {
+        connection.execute(kSchemaSteps[version]);
+        connection.execute("PRAGMA application_id = " + std::to_string(kStoreApplicationId));
+        connection.execute("PRAGMA user_version = " + std::to_string(version + 1));
+      }
+      connection.execute("COMMIT");
+    } catch (const std::exception&) {
+      connection.roll_back();
+      throw;
+    }
+  }
+}
+
+}  // namespace mlrt

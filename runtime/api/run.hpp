@@ -38,10 +38,29 @@ class Run {
                    std::int64_t step = 0);
   void set_tag(const std::string& key, const std::string& value);
   void log_input(const DatasetInput& dataset);
+  void set_tags(const std::vector<Tag>& tags);
+  void delete_tag(const std::string& key);
+  void set_description(const std::string& text);  // the tag mlflow.note.content
+  void log_batch(const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                 const std::vector<Tag>& tags);
   void log_artifact(const std::string& local_file, const std::string& path = "");
+  void log_artifacts(const std::string& local_folder, const std::string& path = "");
   void log_text(const std::string& text, const std::string& path);
-  // The model as an MLflow model folder below the run's artifacts; returns its URI,
-  // "runs:/<id>/<path>". Throws kAlreadyExists if the run has that artifact.
+  // `json` is JSON text, checked, and stored with an indent of 2; `path` ends in ".json".
+  void log_json(const std::string& json, const std::string& path);
+  // The table as MLflow's log_table stores it: JSON {"columns": [...], "data": [[...]]}; a table
+  // that is there gets the rows appended.
+  void log_table(const Table& table, const std::string& path);
+  // `png` is an image file's bytes (PNG, JPEG, GIF or SVG, told by its first bytes). With a key and
+  // step instead of a path it is stored as MLflow's log_image does:
+  // images/<key>%step%<step>%timestamp%<ms>%<uuid>.png.
+  void log_image(const std::string& bytes, const std::string& path);
+  void log_image(const std::string& bytes, const std::string& key, std::int64_t step);
+  // Samples the machine from now until the run ends (tracking/system_metrics.hpp).
+  void start_system_metrics(std::int64_t interval_ms = 10000);
+  // The model as a logged model of its own (READY, an output of the run) and as an MLflow model
+  // folder below the run's artifacts; returns its URI, "runs:/<id>/<path>". Throws kAlreadyExists
+  // if the run has that artifact.
   std::string log_model(const Model& model, const std::string& path = "model");
 
   RunRecord record() const;

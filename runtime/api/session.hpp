@@ -7,6 +7,9 @@
 #include "api/run.hpp"
 #include "model/model.hpp"
 #include "registry/registry.hpp"
+#include "tracking/artifacts.hpp"
+#include "tracking/exchange.hpp"
+#include "tracking/logged_models.hpp"
 #include "tracking/tracking_store.hpp"
 
 namespace mlrt {
@@ -38,11 +41,19 @@ class Session {
 
   const std::string& store() const;
   TrackingStore& tracking() const;
+  ArtifactStore& artifacts() const;
+  LoggedModels& logged_models() const;
   Registry& registry() const;
+
+  // See tracking/exchange.hpp.
+  ImportReport import_tracking(const std::string& path, const ImportOptions& options = {}) const;
+  std::string export_mlflow(const std::string& path) const;
 
   void set_experiment(const std::string& name);  // for runs started later; created on demand
   Run start_run(const RunOptions& options = {});
   Run start_run(const std::string& name);
+  // Opens a run that exists, ended or not, for more logging: it is RUNNING again.
+  Run resume_run(const std::string& run_id);
 
   // Registers a model under `name`. `source` is a bundle file or model folder, which is copied
   // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>",

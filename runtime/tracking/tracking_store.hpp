@@ -23,11 +23,25 @@ class TrackingStore {
   // <root>/<experiment id>/<run id>/artifacts.
   TrackingStore(std::shared_ptr<Database> database, std::string artifact_root);
 
+  // ---- experiments
+
   // Returns the new id. Throws kAlreadyExists if the name is taken, by a deleted experiment too.
-  std::string create_experiment(const std::string& name);
+  // `artifact_location` is a folder ("": the usual one below the root).
+  std::string create_experiment(const std::string& name, const std::string& artifact_location = "",
+                                const std::vector<Tag>& tags = {});
   Experiment experiment(const std::string& id) const;
   std::optional<Experiment> experiment_by_name(const std::string& name) const;
-  std::vector<Experiment> list_experiments() const;  // by id
+  std::vector<Experiment> list_experiments() const;  // active ones, by id
+  SearchPage<Experiment> search_experiments(const SearchQuery& query) const;
+  void rename_experiment(const std::string& id, const std::string& name);
+  // Deleting marks the experiment and its active runs; restoring brings back all. The name stays
+  // reserved until collect_garbage.
+  void delete_experiment(const std::string& id);
+  void restore_experiment(const std::string& id);
+  void set_experiment_tag(const std::string& id, const std::string& key, const std::string& value);
+  void delete_experiment_tag(const std::string& id, const std::string& key);
+
+  // ---- runs
 
   struct NewRun {
     std::string experiment_id = "0";
@@ -41,6 +55,21 @@ class TrackingStore {
   // Active runs, newest first; all experiments when `experiment_ids` is empty.
   std::vector<RunRecord> list_runs(const std::vector<std::string>& experiment_ids,
                                    std::size_t max_results) const;
+  // Runs of the experiments (all active ones when `experiment_ids` is empty) that match.
+  SearchPage<RunRecord> search_runs(const std::vector<std::string>& experiment_ids,
+                                    const SearchQuery& query) const;
+  // Sets what is given; an end time is set with a final status (0: now) and taken away by RUNNING
+  // and SCHEDULED, which is how a run is resumed.
+  struct RunUpdate {
+    std::optional<RunStatus> status;
+    std::int64_t end_time_ms = 0;
+    std::optional<std::string> name;
+  };
+  RunRecord update_run(const std::string& run_id, const RunUpdate& update);
+  void delete_run(const std::string& run_id);
+  void restore_run(const std::string& run_id);
+  void delete_tag(const std::string& run_id, const std::string& key);
+  void log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs);
   // `status` is kFinished, kFailed or kKilled; an end time of 0 means now. Ending again replaces
   // both.
   void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);
@@ -62,24 +91,25 @@ class TrackingStore {
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
   // the run does not have gives none.
   std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
+  // At most about `max_points` of it for drawing: for each of as many stretches of equal length the
+  // points of the least and the greatest value, the first and the last of all always among them.
+  std::vector<Metric> sampled_history(const std::string& run_id, const std::string& key,
+                                      std::size_t max_points) const;
 
-  // Files under the run's artifact folder, replaced if they are there. Paths are relative with '/';
-  // one that would leave the folder is refused ("Invalid path"). log_artifact keeps the file's own
-  // name, in the folder `path` ("": at the top) as in MLflow; log_text's `path` is the file. After
-  // an error no file has changed; folders that were made for it may stay, empty.
-  void log_artifact(const std::string& run_id, const std::string& local_file,
-                    const std::string& path = "");
-  void log_text(const std::string& run_id, const std::string& text, const std::string& path);
-  std::vector<std::string> list_artifacts(
-      const std::string& run_id) const;  // all files, relative, sorted
-  // The place of an artifact (file or folder) on disk. Throws kNotFound that names it.
-  std::string artifact_file(const std::string& run_id, const std::string& path) const;
+  // ---- artifacts: see tracking/artifacts.hpp
 
+  const std::string& artifact_root() const { return artifact_root_; }
   // The run's artifact folder, which need not exist yet. kInvalidParameter if the run must be
   // active and is deleted.
   std::string artifact_folder(const std::string& run_id, bool must_be_active = false) const;
 
-  const std::string& artifact_root() const { return artifact_root_; }
+  // Really deletes runs, experiments and logged models that were deleted at least `older_than_ms`
+  // ago, with their artifacts, metrics and names.
+  struct Garbage {
+    std::size_t experiments = 0, runs = 0, logged_models = 0;
+    std::uint64_t artifact_bytes = 0;
+  };
+  Garbage collect_garbage(std::int64_t older_than_ms = 0, bool dry_run = false);
 
  private:
   std::shared_ptr<Database> database_;

@@ -1,0 +1,46 @@
+#ifndef MLRT_TRACKING_LOGGED_MODELS_HPP_
+#define MLRT_TRACKING_LOGGED_MODELS_HPP_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tracking/records.hpp"
+
+namespace mlrt {
+
+class Database;
+
+// Logged models (MLflow 3) in a store: a model that was logged has an id of its own, and metrics
+// can be linked to it. Any thread may use it; errors and atomicity as in TrackingStore.
+class LoggedModels {
+ public:
+  LoggedModels(std::shared_ptr<Database> database, std::string artifact_root);
+
+  struct NewModel {
+    std::string experiment_id = "0";
+    std::string name;  // empty: one is made up; none of / : . % " '
+    std::string source_run_id;
+    std::string model_type;
+    std::vector<Param> params;
+    std::vector<Tag> tags;
+  };
+  LoggedModel create(const NewModel& model);
+  LoggedModel get(const std::string& model_id) const;
+  SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
+                                 const SearchQuery& query) const;
+  LoggedModel finalize(const std::string& model_id, LoggedModelStatus status);  // kReady or kFailed
+  void log_params(const std::string& model_id, const std::vector<Param>& params);
+  void set_tags(const std::string& model_id, const std::vector<Tag>& tags);
+  void delete_tag(const std::string& model_id, const std::string& key);
+  void remove(const std::string& model_id);  // marks it deleted
+  void restore(const std::string& model_id);
+
+ private:
+  std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+};
+
+}  // namespace mlrt
+
+#endif  // MLRT_TRACKING_LOGGED_MODELS_HPP_

@@ -43,6 +43,15 @@ foreach(line IN LISTS mlrt_layer_lines)
       COMMENT "Embedding stdlib")
     list(APPEND sources ${embedded})
   endif()
+  if(layer STREQUAL "cli" AND sources)
+    set(embedded ${PROJECT_BINARY_DIR}/generated/type_stubs.cpp)
+    add_custom_command(
+      OUTPUT ${embedded}
+      COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/embed --types --out ${embedded}
+      DEPENDS ${PROJECT_SOURCE_DIR}/scripts/embed ${mlrt_stdlib_files}
+      COMMENT "Embedding the stubs for editors")
+    list(APPEND sources ${embedded})
+  endif()
   if(NOT sources)
     continue()
   endif()

@@ -5,6 +5,7 @@
 local native = require "mlrt.native"
 local options = require "mlrt.options"
 require "mlrt.table"
+require "mlrt.run"
 
 local mlrt = { version = native.version, json = { null = native.json.null } }
 
@@ -78,22 +79,65 @@ function mlrt.session(given)
   return { store = native.tracking.session(o.store, o.must_exist) }
 end
 
-mlrt.set_experiment = native.tracking.set_experiment
+-- Experiments; each is named by its id or its name.
+
+local search_options = {
+  filter = "string", order_by = "strings", view = "string", max_results = "integer",
+  page_token = "string",
+}
+
+local function search(name, given, takes_experiments)
+  local known = { experiments = takes_experiments and "strings" or nil }
+  for key, kind in pairs(search_options) do known[key] = kind end
+  local o = options.check(name, given, known)
+  local order_by = type(o.order_by) == "string" and { o.order_by } or o.order_by
+  return o.experiments, o.filter, order_by, o.view, o.max_results, o.page_token
+end
+
+function mlrt.create_experiment(name, given)
+  local o = options.check("create_experiment", given,
+    { artifact_location = "string", tags = "table" })
+  return native.tracking.create_experiment(name, o.artifact_location, o.tags)
+end
+
+function mlrt.search_experiments(given)
+  return native.tracking.search_experiments(select(2, search("search_experiments", given)))
+end
+
+for _, name in ipairs {
+  "experiment", "set_experiment", "rename_experiment", "delete_experiment", "restore_experiment",
+  "set_experiment_tag", "delete_experiment_tag",
+} do
+  mlrt[name] = native.tracking[name]
+end
+
+-- Runs
 
 function mlrt.start_run(given)
-  local o = options.check("start_run", given,
-    { name = "string", experiment = "string", tags = "table", nested = "boolean" })
-  return native.tracking.start_run(o.name, o.experiment, o.tags, o.nested)
+  local o = options.check("start_run", given, {
+    name = "string", experiment = "string", tags = "table", nested = "boolean", run_id = "string",
+    description = "string", parent_run_id = "string", system_metrics = "interval",
+  })
+  local interval_ms = o.system_metrics
+  if type(interval_ms) == "boolean" then interval_ms = interval_ms and 10000 or nil end
+  return native.tracking.start_run(o.name, o.experiment, o.tags, o.nested, o.run_id, o.description,
+    o.parent_run_id, interval_ms)
 end
 
 function mlrt.active_run() return native.tracking.active_run() end
 
+function mlrt.end_run(status)
+  local run = mlrt.active_run()
+  if run then run:finish(status) end
+end
+
 -- On the active run; without one, a run is started that ends with the script.
 for _, name in ipairs {
-  "log_param", "log_params", "log_metric", "log_metrics", "set_tag", "log_text", "log_artifact",
-  "log_model",
+  "log_param", "log_params", "log_metric", "log_metrics", "set_tag", "set_tags", "delete_tag",
+  "set_description", "log_batch", "log_text", "log_json", "log_table", "log_image", "log_artifact",
+  "log_artifacts", "log_input", "log_output", "log_model",
 } do
-  local method = native.tracking.methods[name]
+  local method = native.run.methods[name]
   mlrt[name] = function(...) return method(native.tracking.active_run(true), ...) end
 end
 
@@ -102,9 +146,94 @@ function mlrt.runs(given)
   return native.tracking.runs(o.experiment, o.max_results)
 end
 
+function mlrt.search_runs(given)
+  return native.tracking.search_runs(search("search_runs", given, true))
+end
+
 mlrt.run = native.tracking.run
-mlrt.metric_history = native.tracking.metric_history
-mlrt.artifacts = native.tracking.artifacts
+mlrt.delete_run = native.tracking.delete_run
+mlrt.restore_run = native.tracking.restore_run
+
+function mlrt.update_run(run, given)
+  local o = options.check("update_run", given,
+    { name = "string", status = "string", end_time_ms = "integer" })
+  return native.tracking.update_run(run, o.name, o.status, o.end_time_ms)
+end
+
+function mlrt.metric_history(run, key, given)
+  local o = options.check("metric_history", given, { max_points = "integer" })
+  return native.tracking.metric_history(run, key, o.max_points)
+end
+
+-- Artifacts
+
+mlrt.artifacts = native.artifacts.paths
+mlrt.download_artifacts = native.artifacts.download
+mlrt.load_text = native.artifacts.load_text
+
+function mlrt.list_artifacts(run, path, given)
+  local o = options.check("list_artifacts", given, { recursive = "boolean" })
+  return native.artifacts.list(run, path, o.recursive)
+end
+
+function mlrt.load_json(run, path)
+  return native.json.decode(native.artifacts.load_text(run, path))
+end
+
+function mlrt.load_table(run, path)
+  local stored = mlrt.load_json(run, path)
+  local names = type(stored) == "table" and stored.columns
+  local rows = type(stored) == "table" and stored.data
+  local good = type(names) == "table" and type(rows) == "table"
+  local columns = {}
+  for i, name in ipairs(good and names or {}) do
+    local values = {}
+    for number, row in ipairs(rows) do
+      good = good and type(row) == "table"
+      local value = good and row[i]
+      values[number] = value == nil and native.json.null or value
+    end
+    good = good and type(name) == "string"
+    columns[name] = values
+  end
+  if not good then
+    native.errors.invalid("load_table: the artifact is not a table, which is written as "
+      .. '{"columns": [...], "data": [[...]]}')
+  end
+  return native.table.from(columns, names)
+end
+
+-- Logged models
+
+function mlrt.create_logged_model(name, given)
+  local o = options.check("create_logged_model", given, {
+    experiment = "string", source_run = "run", model_type = "string", params = "table",
+    tags = "table",
+  })
+  return native.logged_models.create(name, o.experiment, o.source_run, o.model_type, o.params,
+    o.tags)
+end
+
+mlrt.logged_model = native.logged_models.get
+
+function mlrt.search_logged_models(given)
+  return native.logged_models.search(search("search_logged_models", given, true))
+end
+
+-- The whole store
+
+function mlrt.gc(given)
+  local o = options.check("gc", given, { older_than_ms = "integer", dry_run = "boolean" })
+  return native.store.gc(o.older_than_ms, o.dry_run)
+end
+
+function mlrt.import(path, given)
+  local o = options.check("import", given,
+    { experiment = "string", copy_artifacts = "boolean", progress = "function" })
+  return native.store.import(path, o.experiment, o.copy_artifacts, o.progress)
+end
+
+mlrt.export = native.store.export
 
 -- The registry
 

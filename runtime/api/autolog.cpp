@@ -2,12 +2,12 @@
 
 #include <exception>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "api/session_state.hpp"
 #include "core/error.hpp"
-#include "core/fs.hpp"
 #include "core/interrupt.hpp"
 #include "core/json.hpp"
 #include "core/log.hpp"
@@ -33,6 +33,7 @@ class AutologObserver final : public TrainObserver {
         training.run_id = training.own_run->id();
       }
     });
+    for (const auto& [key, value] : info.params) training.params.push_back({key, value});
     trainings_.push_back(std::move(training));
     // By the id: the script may end or drop its run while the training goes on.
     const std::string& run_id = trainings_.back().run_id;
@@ -40,33 +41,41 @@ class AutologObserver final : public TrainObserver {
     attempt("the tags of a training", [&] {
       tracking().set_tags(run_id, {{"mlrt.learner", info.learner}, {"mlrt.autologging", "true"}});
     });
-    attempt("the parameters of a training", [&] {
-      std::vector<Param> params;
-      for (const auto& [key, value] : info.params) params.push_back({key, value});
-      tracking().log_params(run_id, params);
-    });
+    attempt("the parameters of a training",
+            [&] { tracking().log_params(run_id, trainings_.back().params); });
     if (options_.log_dataset && !info.dataset_digest.empty()) {
-      attempt("the data set of a training",
-              [&] { tracking().log_inputs(run_id, {describe_dataset(info)}); });
+      attempt("the data set of a training", [&] {
+        const DatasetInput dataset = describe_dataset(info);
+        tracking().log_inputs(run_id, {dataset});
+        trainings_.back().dataset_name = dataset.name;
+        trainings_.back().dataset_digest = dataset.digest;
+      });
     }
   }
 
   void on_round(std::int64_t step, const NamedValues& metrics) override {
     if (trainings_.empty()) return;
     trainings_.back().last_step = step;
-    log_metrics(step, metrics);
+    log_metrics(trainings_.back(), step, metrics, "");
   }
 
   void on_finish(const std::shared_ptr<const Model>& model, const NamedValues& metrics) override {
     if (trainings_.empty()) return;
-    log_metrics(trainings_.back().last_step, metrics);
     TrainingUnderWay training = take_last();
     if (training.run_id.empty()) return;
+    std::string model_id;
     if (model && options_.log_model) {
       attempt("the model of a training", [&] {
-        log_model_folder(tracking(), training.run_id, *model, free_model_path(training.run_id));
+        RunModelLog log;
+        log.path = free_model_path(training.run_id);
+        log.params = training.params;
+        model_id = log_model_of_run(tracking(), session_.artifacts(), session_.logged_models(),
+                                    training.run_id, *model, log)
+                       .model_id;
       });
     }
+    // What is known at the end is about the model.
+    log_metrics(training, training.last_step, metrics, model_id);
     if (training.own_run) {
       attempt("the end of a training", [&] { training.own_run->end(RunStatus::kFinished); });
     }
@@ -92,6 +101,8 @@ class AutologObserver final : public TrainObserver {
     std::string run_id;  // empty: no run could be had
     std::optional<Run> own_run;
     std::int64_t last_step = 0;
+    std::vector<Param> params;
+    std::string dataset_name, dataset_digest;  // if the data set was logged
   };
 
   TrackingStore& tracking() const { return session_.tracking(); }
@@ -107,13 +118,25 @@ class AutologObserver final : public TrainObserver {
     }
   }
 
-  void log_metrics(std::int64_t step, const NamedValues& metrics) {
-    const std::string& run_id = trainings_.back().run_id;
-    if (run_id.empty() || metrics.empty()) return;
+  // `model_id`: the logged model that they are about; empty: none.
+  void log_metrics(const TrainingUnderWay& training, std::int64_t step, const NamedValues& metrics,
+                   const std::string& model_id) {
+    if (training.run_id.empty() || metrics.empty()) return;
     attempt("the metrics of a training", [&] {
       std::vector<Metric> rows;
-      for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step});
-      tracking().log_metrics(run_id, rows);
+      for (const auto& [key, value] : metrics) {
+        Metric row;
+        row.key = key;
+        row.value = value;
+        row.step = step;
+        row.model_id = model_id;
+        if (!model_id.empty()) {
+          row.dataset_name = training.dataset_name;
+          row.dataset_digest = training.dataset_digest;
+        }
+        rows.push_back(std::move(row));
+      }
+      tracking().log_metrics(training.run_id, rows);
     });
   }
 
@@ -124,10 +147,12 @@ class AutologObserver final : public TrainObserver {
   }
 
   std::string free_model_path(const std::string& run_id) const {
-    const std::string folder = tracking().artifact_folder(run_id);
+    std::set<std::string> taken;
+    for (const ArtifactInfo& artifact : session_.artifacts().list(run_id)) {
+      taken.insert(artifact.path);
+    }
     std::string path = "model";
-    for (int number = 2; fs::exists(fs::join(folder, path)); ++number)
-      path = "model-" + std::to_string(number);
+    for (int number = 2; taken.count(path) != 0; ++number) path = "model-" + std::to_string(number);
     return path;
   }
 

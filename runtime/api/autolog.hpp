@@ -11,7 +11,9 @@
 namespace mlrt {
 
 struct AutologOptions {
-  bool log_model = true;    // as the artifact "model" ("model-2", ... if the run has that already)
+  // As the logged model "model" ("model-2", ... if the run has that already), with the training's
+  // parameters and its final metrics.
+  bool log_model = true;
   bool log_dataset = true;  // as an input with the context "train", if its digest is known
   std::string
       source_name;  // of runs of its own: the script or program; empty: the executable's name

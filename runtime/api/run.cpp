@@ -1,38 +1,42 @@
 #include "api/run.hpp"
 
+#include <algorithm>
 #include <exception>
+#include <mutex>
 
 #include "api/session_state.hpp"
-#include "bundle/bundle.hpp"
 #include "core/error.hpp"
-#include "core/fs.hpp"
 #include "core/interrupt.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
-#include "tracking/rules.hpp"
+#include "tracking/system_metrics.hpp"
 
 namespace mlrt {
+namespace {
 
-std::string log_model_folder(const TrackingStore& tracking, const std::string& run_id,
-                             const Model& model, const std::string& path) {
-  check_artifact_path(path);
-  const std::string folder = fs::join(tracking.artifact_folder(run_id, true), path);
-  if (fs::exists(folder)) {
-    throw Error(ErrorCode::kAlreadyExists, "the run " + run_id + " has an artifact " +
-                                               quoted(path, 300) +
-                                               " already; log the model under another path");
+constexpr char kSystemMetricsPrefix[] = "system/";
+
+}  // namespace
+
+struct Run::Sampling {
+  std::mutex mutex;
+  std::unique_ptr<SystemMetricsSampler> sampler;
+
+  // Waits for the sample under way.
+  void stop() {
+    std::unique_ptr<SystemMetricsSampler> stopping;
+    std::lock_guard<std::mutex> lock(mutex);
+    stopping = std::move(sampler);
   }
-  fs::make_folders(fs::parent(folder));
-  write_model_folder(folder, model.save());
-  return "runs:/" + run_id + "/" + path;
-}
+};
 
 Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
     : session_(std::move(session)),
       id_(record.run_id),
       name_(record.name),
       experiment_id_(record.experiment_id),
-      uncaught_at_start_(std::uncaught_exceptions()) {}
+      uncaught_at_start_(std::uncaught_exceptions()),
+      sampling_(std::make_unique<Sampling>()) {}
 
 Run::Run(Run&& other) noexcept
     : session_(std::move(other.session_)),
@@ -40,7 +44,8 @@ Run::Run(Run&& other) noexcept
       name_(std::move(other.name_)),
       experiment_id_(std::move(other.experiment_id_)),
       ended_(other.ended_.exchange(true)),
-      uncaught_at_start_(other.uncaught_at_start_) {}
+      uncaught_at_start_(other.uncaught_at_start_),
+      sampling_(std::move(other.sampling_)) {}
 
 Run& Run::operator=(Run&& other) noexcept {
   if (this == &other) return *this;
@@ -51,6 +56,7 @@ Run& Run::operator=(Run&& other) noexcept {
   experiment_id_ = std::move(other.experiment_id_);
   ended_ = other.ended_.exchange(true);
   uncaught_at_start_ = other.uncaught_at_start_;
+  sampling_ = std::move(other.sampling_);
   return *this;
 }
 
@@ -94,7 +100,7 @@ void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics
   require_open();
   std::vector<Metric> rows;
   rows.reserve(metrics.size());
-  for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step});
+  for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step, "", "", ""});
   session_->tracking.log_metrics(id_, rows);
 }
 
@@ -108,19 +114,52 @@ void Run::log_input(const DatasetInput& dataset) {
   session_->tracking.log_inputs(id_, {dataset});
 }
 
-void Run::log_artifact(const std::string& local_file, const std::string& path) {
+void Run::set_tags(const std::vector<Tag>& tags) {
   require_open();
-  session_->tracking.log_artifact(id_, local_file, path);
+  session_->tracking.set_tags(id_, tags);
 }
 
-void Run::log_text(const std::string& text, const std::string& path) {
+void Run::delete_tag(const std::string& key) {
   require_open();
-  session_->tracking.log_text(id_, text, path);
+  session_->tracking.delete_tag(id_, key);
+}
+
+void Run::set_description(const std::string& text) { set_tag("mlflow.note.content", text); }
+
+void Run::log_batch(const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                    const std::vector<Tag>& tags) {
+  require_open();
+  session_->tracking.log_batch(id_, metrics, params, tags);
+}
+
+void Run::start_system_metrics(std::int64_t interval_ms) {
+  require_open();
+  std::int64_t first_step = 0;
+  for (const Metric& metric : record().metrics) {
+    if (starts_with(metric.key, kSystemMetricsPrefix))
+      first_step = std::max(first_step, metric.step + 1);
+  }
+  std::lock_guard<std::mutex> lock(sampling_->mutex);
+  require_open();  // asked again: end() marks the run before it stops the sampler
+  if (sampling_->sampler) {
+    throw Error(ErrorCode::kConflict, "system metrics are logged to the run " + id_ + " already");
+  }
+  // Nothing of this handle, which may move.
+  sampling_->sampler = std::make_unique<SystemMetricsSampler>(
+      interval_ms, [session = session_, id = id_, first_step](const std::vector<Metric>& reading) {
+        std::vector<Metric> metrics = reading;
+        for (Metric& metric : metrics) metric.step += first_step;
+        session->tracking.log_metrics(id, metrics);
+      });
 }
 
 std::string Run::log_model(const Model& model, const std::string& path) {
   require_open();
-  return log_model_folder(session_->tracking, id_, model, path);
+  RunModelLog log;
+  log.path = path;
+  return log_model_of_run(session_->tracking, session_->artifacts, session_->logged_models, id_,
+                          model, log)
+      .uri;
 }
 
 RunRecord Run::record() const {
@@ -130,6 +169,7 @@ RunRecord Run::record() const {
 
 void Run::end(RunStatus status) {
   if (!session_ || ended_.exchange(true)) return;
+  sampling_->stop();
   try {
     session_->tracking.end_run(id_, status);
   } catch (const std::exception&) {

@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "store/database.hpp"
+#include "tracking/logged_model_rows.hpp"
 #include "tracking/rules.hpp"
 
 namespace mlrt {
@@ -62,7 +63,8 @@ bool session_has_scheme(const std::string& uri) {
       ErrorCode::kInvalidParameter,
       quoted(uri, 300) +
           " names no model: it must be models:/<name>/<version>, models:/<name>/latest, "
-          "models:/<name>@<alias>, runs:/<run id>/<path>, or the path of a bundle or model folder");
+          "models:/<name>@<alias>, models:/m-<id>, runs:/<run id>/<path>, or the path of a bundle "
+          "or model folder");
 }
 
 // "runs:/<id>/<path>" as (id, path).
@@ -75,7 +77,22 @@ std::pair<std::string, std::string> session_split_run_uri(const std::string& uri
 
 std::string session_resolve_run(const SessionState& state, const std::string& uri) {
   const auto [run_id, path] = session_split_run_uri(uri);
-  return state.tracking.artifact_file(run_id, path);
+  return state.artifacts.locate(run_id, path);
+}
+
+// "models:/m-<32 hex digits>" as the id; "" for another URI.
+std::string session_logged_model_id(const std::string& uri) {
+  if (!starts_with(uri, kModelsPrefix)) return {};
+  std::string id = uri.substr(kModelsPrefix.size());
+  return is_logged_model_id(id) ? id : std::string();
+}
+
+std::string session_resolve_logged_model(const SessionState& state, const std::string& model_id) {
+  const LoggedModel model = state.logged_models.get(model_id);
+  if (fs::exists(model.artifact_folder)) return model.artifact_folder;
+  throw Error(ErrorCode::kNotFound,
+              "the logged model " + model_id + " (" + logged_model_status_name(model.status) +
+                  ") has no files: there is no " + quoted(model.artifact_folder, 300));
 }
 
 ModelVersion session_find_version(const SessionState& state, const std::string& uri) {
@@ -101,6 +118,8 @@ std::string session_models_folder(const SessionState& state) {
 
 std::string session_resolve_version(const SessionState& state, const ModelVersion& version) {
   if (starts_with(version.source, kRunsPrefix)) return session_resolve_run(state, version.source);
+  const std::string logged = session_logged_model_id(version.source);
+  if (!logged.empty()) return session_resolve_logged_model(state, logged);
   if (fs::exists(version.source)) return version.source;
   // The store may have been moved with its artifacts; copies are named by their content.
   const std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
@@ -187,7 +206,17 @@ Session::Session(const std::string& store)
 
 const std::string& Session::store() const { return state_->store; }
 TrackingStore& Session::tracking() const { return state_->tracking; }
+ArtifactStore& Session::artifacts() const { return state_->artifacts; }
+LoggedModels& Session::logged_models() const { return state_->logged_models; }
 Registry& Session::registry() const { return state_->registry; }
+
+ImportReport Session::import_tracking(const std::string& path, const ImportOptions& options) const {
+  return mlrt::import_tracking(state_->tracking, state_->database, path, options);
+}
+
+std::string Session::export_mlflow(const std::string& path) const {
+  return mlrt::export_mlflow(state_->tracking, state_->database, path);
+}
 
 void Session::set_experiment(const std::string& name) {
   const std::string id = session_experiment_id(state_->tracking, name);
@@ -219,6 +248,12 @@ Run Session::start_run(const std::string& name) {
   return start_run(options);
 }
 
+Run Session::resume_run(const std::string& run_id) {
+  TrackingStore::RunUpdate update;
+  update.status = RunStatus::kRunning;
+  return Run(state_, state_->tracking.update_run(run_id, update));
+}
+
 ModelVersion Session::register_model(const std::string& source, const std::string& name,
                                      const std::string& alias, const std::string& run_id) {
   check_model_name(name);
@@ -229,11 +264,17 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
     const std::string of_run = session_split_run_uri(source).first;
     return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
   }
+  const std::string logged = session_logged_model_id(source);
+  if (!logged.empty()) {
+    mlrt::load_model(session_resolve_logged_model(*state_, logged));
+    const std::string of_run = state_->logged_models.get(logged).source_run_id;
+    return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
+  }
   if (session_has_scheme(source)) {
     throw Error(ErrorCode::kInvalidParameter,
                 quoted(source, 300) +
-                    " cannot be registered: give the path of a bundle or model folder, or "
-                    "runs:/<run id>/<path>");
+                    " cannot be registered: give the path of a bundle or model folder, "
+                    "runs:/<run id>/<path> or models:/m-<id>");
   }
   if (!fs::exists(source)) {
     throw Error(ErrorCode::kNotFound, "there is no model at " + quoted(source, 300));
@@ -246,6 +287,8 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
 }
 
 std::string Session::resolve_model(const std::string& uri) const {
+  const std::string logged = session_logged_model_id(uri);
+  if (!logged.empty()) return session_resolve_logged_model(*state_, logged);
   if (starts_with(uri, kModelsPrefix))
     return session_resolve_version(*state_, session_find_version(*state_, uri));
   if (starts_with(uri, kRunsPrefix)) return session_resolve_run(*state_, uri);

@@ -11,10 +11,25 @@ Usage:
   mlrt [OPTIONS] -i                     a prompt for Lua
   mlrt [OPTIONS] COMMAND ...            a command; 'mlrt COMMAND --help' says more
 
-Commands:
-  runs list           the runs in the store, newest first
+Tracking:
+  experiments         create, search, get, rename, delete, restore, csv
+  runs                list, search, get, describe, compare, tail, plot, delete, restore
+  artifacts           log, list, download: the files of runs
+
+Models:
   models list         the registered models, their versions and aliases
   serve MODEL         answer scoring requests over HTTP
+
+Store:
+  sql SELECT          answer one SELECT on the store, read-only
+  gc                  really delete what was deleted
+  doctor              check the store: versions, sizes, defects
+  import PATH         from an MLflow database, an mlruns folder or TensorBoard files
+  export FILE         to a database that MLflow opens
+
+Editors and shells:
+  types DIR           stubs of the Lua API for editors
+  completion SHELL    completion for bash, zsh or fish
 
 Options:
   --store FILE        the store, one SQLite file; else $MLRT_STORE, else mlrt.db
@@ -27,7 +42,7 @@ Options:
 Examples:
   mlrt examples/quickstart.lua
   mlrt -e 'print(require("mlrt").version)'
-  mlrt runs list --max 5
+  mlrt runs search "metrics.auc > 0.9" --max 5
   mlrt serve taxi-tips.mlrt --port 8080
   mlrt serve models:/taxi-tips@champion --port 8080
 )";

@@ -2,16 +2,17 @@
 #define MLRT_CLI_MODELS_COMMAND_HPP_
 
 #include "cli/arguments.hpp"
+#include "cli/listing.hpp"
 
 namespace mlrt {
 
 struct ModelsListOptions {
-  bool json = false;
+  OutputFlags output;
 };
 
-// Prints the registered models with their versions, by name, newest version first, as a table or as
-// a JSON array. Throws kNotFound for a store that does not exist, and what Session and Registry
-// throw.
+// Prints the registered models with their versions, by name, newest version first, as a table,
+// JSON or CSV (there with a row a version). Throws kNotFound for a store that does not exist, and
+// what Session and Registry throw.
 void run_models_list(const GlobalOptions& global, const ModelsListOptions& options);
 
 }  // namespace mlrt

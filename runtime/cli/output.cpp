@@ -3,16 +3,21 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace mlrt {
 namespace {
+
+constexpr std::size_t kProgressWidth = 30;
+constexpr std::int64_t kProgressPeriodMs = 100;
 
 [[noreturn]] void throw_output_lost(int error) {
   throw Error(ErrorCode::kIo,
@@ -77,7 +82,44 @@ void print_warning(std::string_view message) noexcept {
   print_error_line("mlrt: warning: ", message);
 }
 
-TextTable::TextTable(std::vector<Title> titles) : titles_(std::move(titles)) {}
+void print_note(std::string_view message) noexcept { print_error_line("mlrt: ", message); }
+
+TerminalSize terminal_size() {
+  TerminalSize size;
+  winsize window = {};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0) return size;
+  if (window.ws_col > 0) size.columns = window.ws_col;
+  if (window.ws_row > 0) size.rows = window.ws_row;
+  return size;
+}
+
+std::string progress_text(std::string_view what, std::uint64_t done, std::uint64_t total) {
+  if (total == 0) return std::string(what) + " " + std::to_string(done);
+  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  const auto full = static_cast<std::size_t>(part * kProgressWidth);
+  const std::string percent = std::to_string(static_cast<int>(part * 100));
+  return std::string(what) + " [" + std::string(full, '#') +
+         std::string(kProgressWidth - full, '.') + "] " + std::string(3 - percent.size(), ' ') +
+         percent + "%";
+}
+
+ProgressLine::ProgressLine(std::string what)
+    : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::~ProgressLine() {
+  if (last_ms_ >= 0) write_descriptor(STDERR_FILENO, "\r\x1b[K");
+}
+
+void ProgressLine::show(std::uint64_t done, std::uint64_t total) {
+  const std::int64_t now = monotonic_ms();
+  if (!terminal_ || (last_ms_ >= 0 && now - last_ms_ < kProgressPeriodMs)) return;
+  last_ms_ = now;
+  write_descriptor(STDERR_FILENO, "\r" + progress_text(what_, done, total) + "\x1b[K");
+}
+
+TextTable::TextTable(std::vector<Title> titles) : titles_(std::move(titles)) {
+  for (Title& title : titles_) title.text = shown_cell(std::move(title.text));
+}
 
 void TextTable::add(std::vector<std::string> cells) {
   for (std::string& cell : cells) cell = shown_cell(std::move(cell));
@@ -88,7 +130,7 @@ void TextTable::add(std::vector<std::string> cells) {
 std::string TextTable::text() const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < titles_.size(); ++i) {
-    std::size_t width = titles_[i].text.size();
+    std::size_t width = shown_width(titles_[i].text);
     for (const auto& row : rows_) width = std::max(width, shown_width(row[i]));
     widths.push_back(width);
   }

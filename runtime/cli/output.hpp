@@ -2,6 +2,7 @@
 #define MLRT_CLI_OUTPUT_HPP_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,35 @@ void flush_out();
 void print_error(std::string_view message) noexcept;
 // "mlrt: warning: message" on standard error; never fails.
 void print_warning(std::string_view message) noexcept;
+// "mlrt: message" on standard error, for what is neither; never fails.
+void print_note(std::string_view message) noexcept;
+
+// What a terminal on standard output shows; {80, 24} when there is none or it does not tell.
+struct TerminalSize {
+  int columns = 80;
+  int rows = 24;
+};
+TerminalSize terminal_size();
+
+// Progress in one line of the terminal on standard error, redrawn at most ten times a second and
+// wiped out by the destructor; nothing if standard error is no terminal.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::string what);
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(std::uint64_t done, std::uint64_t total);  // total 0: unknown
+
+ private:
+  std::string what_;
+  bool terminal_;
+  std::int64_t last_ms_ = -1;  // when it was drawn
+};
+
+// "importing [#####...............]  25%", or "importing 1234" with no total.
+std::string progress_text(std::string_view what, std::uint64_t done, std::uint64_t total);
 
 // Columns under their titles, aligned by what a terminal shows: numbers may be right-aligned.
 // Control characters in cells are replaced, so that a name from the store cannot steer the

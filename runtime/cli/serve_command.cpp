@@ -1,45 +1,16 @@
 #include "cli/serve_command.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <memory>
 
 #include "api/scoring_service.hpp"
 #include "api/session.hpp"
 #include "cli/output.hpp"
+#include "cli/signals.hpp"
 #include "core/fs.hpp"
 #include "server/host_rules.hpp"
 
 namespace mlrt {
 namespace {
-
-// SIGINT and SIGTERM, held back in this thread and in those that it starts, so that one place waits
-// for them.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGINT);
-    sigaddset(&signals_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-  }
-  ~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-
-  // Returns at the first signal; the next one has its usual effect.
-  void wait() {
-    int which = 0;
-    while (sigwait(&signals_, &which) != 0) {
-    }
-    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
-  }
-
- private:
-  sigset_t signals_;
-  sigset_t before_;
-};
 
 std::shared_ptr<const Model> load_served_model(const GlobalOptions& global,
                                                const std::string& uri) {

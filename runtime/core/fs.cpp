@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -255,6 +256,25 @@ void rename(const std::string& from, const std::string& to) {
               "cannot rename " + fs_shown(from) + " to " + fs_shown(to) + ": " +
                   fs_reason(error, "file or folder"),
               "errno " + std::to_string(error));
+}
+
+void sync_folder(const std::string& folder) {
+  fs_check_path("sync", folder);
+  int opened = fs_call(Op::kOpen, folder, [&] { return ::open(folder.c_str(), kFsFolderFlags); });
+  if (opened < 0 && errno != EACCES) throw_fs_error("sync", folder, errno, "folder");
+  FsDescriptor file(opened);
+  int error = fs_sync_folder(folder, file.get());
+  if (error != 0) throw_fs_error("sync", folder, error, "folder");
+}
+
+DiskSpace disk_space(const std::string& path) {
+  fs_check_path("look at", path);
+  struct statvfs info {};
+  if (fs_call(Op::kStat, path, [&] { return ::statvfs(path.c_str(), &info); }) < 0) {
+    throw_fs_error("look at", path, errno, "file or folder");
+  }
+  const std::uint64_t unit = info.f_frsize != 0 ? info.f_frsize : info.f_bsize;
+  return {unit * info.f_blocks, unit * info.f_bfree, unit * info.f_bavail};
 }
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {

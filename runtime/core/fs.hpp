@@ -75,11 +75,26 @@ void remove_file(const std::string& path);   // fine if it is not there
 // "..".
 void remove_tree(const std::string& path);
 void rename(const std::string& from, const std::string& to);  // replaces; does not sync the folder
+void sync_folder(const std::string& folder);  // makes renames in it last through a power cut
 std::vector<std::string> list(
     const std::string& folder);  // names, sorted by byte, without . and ..
 // Regular files below `folder` as relative paths with '/', sorted by byte; a link is refused
 // (kPermissionDenied): it could lead outside.
 std::vector<std::string> list_files_below(const std::string& folder);
+// What a folder holds, links neither followed nor counted; zeros if it is not there.
+struct TreeSize {
+  std::uint64_t bytes = 0;
+  std::uint64_t files = 0;
+};
+TreeSize tree_size(const std::string& folder);
+
+// The file system that holds `path`, in bytes.
+struct DiskSpace {
+  std::uint64_t total = 0;
+  std::uint64_t free = 0;       // for root
+  std::uint64_t available = 0;  // for everyone
+};
+DiskSpace disk_space(const std::string& path);
 
 std::string absolute(const std::string& path);  // without "." and "//"; links and ".." stay
 std::string current_folder();

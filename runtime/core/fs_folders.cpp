@@ -252,5 +252,39 @@ std::vector<std::string> list_files_below(const std::string& folder) {
   return files;
 }
 
+TreeSize tree_size(const std::string& folder) {
+  fs_check_path("list", folder);
+  TreeSize size;
+  std::vector<std::string> waiting{folder};
+  while (!waiting.empty()) {
+    const std::string path = std::move(waiting.back());
+    waiting.pop_back();
+    const bool top = path == folder;
+    int flags = kFsFolderFlags | (top ? 0 : O_NOFOLLOW);
+    int opened = fs_call(Op::kOpen, path, [&] { return ::open(path.c_str(), flags); });
+    if (opened < 0) {
+      // What is removed meanwhile is not there.
+      if (errno == ENOENT || (top && errno == ENOTDIR)) continue;
+      throw_fs_error("list", path, errno, "folder");
+    }
+    FsDescriptor file(opened);
+    for (const std::string& name : fs_read_names(path, file.get())) {
+      struct stat info {};
+      int result = fs_call(Op::kStat, path, [&] {
+        return ::fstatat(file.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW);
+      });
+      if (result < 0) {
+        if (errno == ENOENT) continue;
+        throw_fs_error("look at", join(path, name), errno, "file");
+      }
+      if (S_ISDIR(info.st_mode)) waiting.push_back(join(path, name));
+      if (!S_ISREG(info.st_mode)) continue;
+      size.bytes += static_cast<std::uint64_t>(info.st_size);
+      ++size.files;
+    }
+  }
+  return size;
+}
+
 }  // namespace fs
 }  // namespace mlrt

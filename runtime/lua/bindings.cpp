@@ -14,6 +14,8 @@ int bindings_open(lua_State* L) {
       {"errors", open_errors_module},     {"json", open_json_module},
       {"table", open_table_module},       {"model", open_model_module},
       {"train", open_train_module},       {"tracking", open_tracking_module},
+      {"run", open_run_module},           {"artifacts", open_artifacts_module},
+      {"store", open_store_module},       {"logged_models", open_logged_models_module},
       {"registry", open_registry_module}, {"server", open_server_module},
       {"http", open_http_module},
   };

@@ -25,6 +25,7 @@ Session& ScriptState::switch_session(const SessionOptions& options) {
   }
   Session opened(options);
   open_session = opened;
+  experiment_id = "0";
   if (autolog != nullptr) set_autolog(autolog_options);
   return *open_session;
 }

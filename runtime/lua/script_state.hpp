@@ -51,6 +51,7 @@ struct ScriptState {
 
   // What follows may refer to the Lua state, but never touches it when it is destroyed.
   std::optional<Session> open_session;
+  std::string experiment_id = "0";  // the session's
   TrainHooks hooks;
   std::shared_ptr<TrainObserver> autolog;
   AutologOptions autolog_options;

@@ -96,6 +96,13 @@ Statement& Statement::bind_null(int position) {
   return *this;
 }
 
+Statement& Statement::bind(int position, StoreBlob blob) {
+  int code = sqlite3_bind_blob64(handle_, position, blob.bytes.data() ? blob.bytes.data() : "",
+                                 blob.bytes.size(), SQLITE_TRANSIENT);
+  if (code != SQLITE_OK) connection_->fail(code, sqlite3_sql(handle_));
+  return *this;
+}
+
 bool Statement::step() {
   int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
@@ -133,6 +140,13 @@ std::string Statement::text(int column) const {
   return std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
+std::string_view Statement::bytes(int column) const {
+  const auto* data = static_cast<const char*>(sqlite3_column_blob(handle_, column));
+  const int size = sqlite3_column_bytes(handle_, column);
+  if (!data && size > 0) throw std::bad_alloc();
+  return std::string_view(data ? data : "", static_cast<std::size_t>(size));
+}
+
 // ---- StoreConnection ----
 
 StoreConnection::StoreConnection(const std::string& absolute_path, std::string shown_path,
@@ -152,6 +166,8 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   if (mode == StoreOpenMode::kImmutable) {
     flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
     name = connection_uri(absolute_path, "immutable=1");
+  } else if (mode == StoreOpenMode::kForeign) {
+    flags |= SQLITE_OPEN_READONLY;
   } else {
     flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   }
@@ -183,6 +199,12 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+  if (mode == StoreOpenMode::kForeign) {
+    // A view or a trigger could make reading a table run for ever.
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    sqlite3_exec(handle_, "PRAGMA cell_size_check = ON", nullptr, nullptr, nullptr);
+  }
 }
 
 StoreConnection::~StoreConnection() {

@@ -19,6 +19,11 @@ namespace mlrt {
 
 class StoreConnection;
 
+// Bytes to be bound as a BLOB, where text would be bound as TEXT.
+struct StoreBlob {
+  std::string_view bytes;
+};
+
 // A prepared statement in use. Its destructor resets it and gives it back to the connection, so it
 // must not outlive the transaction that made it.
 class Statement {
@@ -32,6 +37,7 @@ class Statement {
   Statement& bind(int position, double value);
   Statement& bind(int position, std::string_view text);
   Statement& bind_null(int position);
+  Statement& bind(int position, StoreBlob bytes);
 
   // Binds all, from position 1; an empty optional and nullptr are NULL.
   template <typename... Values>
@@ -53,6 +59,8 @@ class Statement {
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::string text(int column) const;
+  // The bytes of a BLOB (or text), until the next step.
+  std::string_view bytes(int column) const;
 
  private:
   friend class StoreConnection;
@@ -62,6 +70,8 @@ class Statement {
   void bind_value(int position, const Value& value) {
     if constexpr (std::is_same_v<Value, std::nullptr_t>) {
       bind_null(position);
+    } else if constexpr (std::is_same_v<Value, StoreBlob>) {
+      bind(position, value);
     } else if constexpr (std::is_integral_v<Value>) {
       bind(position, static_cast<std::int64_t>(value));
     } else if constexpr (std::is_floating_point_v<Value>) {
@@ -87,6 +97,7 @@ class Statement {
 enum class StoreOpenMode {
   kReadWrite,  // creates the file; falls back to reading when the system allows no more
   kImmutable,  // reads a file that nobody changes meanwhile: no locks, no side files
+  kForeign,    // reads another program's database, which may be damaged or hostile
 };
 
 // One SQLite connection. Not for use by two threads at once, nor after a fork.

@@ -14,9 +14,11 @@ namespace {
 // add another one.
 //
 // Folders are kept relative ("NULL: the usual place below the artifact root"), so that a store and
-// its artifacts can be moved together. A metric's row is known by who wrote it (a random id per
-// opening) and a counter of that writer, so that joining two stores is INSERT OR IGNORE. A NULL
-// value is a NaN.
+// its artifacts can be moved together. A metric's record is known by its run, who wrote it (a
+// random id per opening) and a counter of that writer, so that joining two stores adds only what is
+// new. Records are kept in blocks of up to 512 (tracking/metric_blocks.hpp): measured
+// (tests/bench/metric_layouts.cpp), a row each is slower to write, twice as large and slower to
+// read as a history. A NULL value is a NaN.
 const char* const kSchemaSteps[] = {
     R"sql(
 CREATE TABLE experiments (
@@ -25,7 +27,8 @@ CREATE TABLE experiments (
   artifact_location TEXT,
   lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
   creation_time INTEGER NOT NULL,
-  last_update_time INTEGER NOT NULL
+  last_update_time INTEGER NOT NULL,
+  deleted_time INTEGER
 ) STRICT;
 
 CREATE TABLE experiment_tags (
@@ -58,6 +61,7 @@ CREATE TABLE params (
   value TEXT NOT NULL,
   PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX params_by_value ON params (key, value);
 
 CREATE TABLE tags (
   run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -65,6 +69,7 @@ CREATE TABLE tags (
   value TEXT NOT NULL,
   PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tags_by_value ON tags (key, value);
 
 CREATE TABLE metric_keys (
   metric_key INTEGER PRIMARY KEY,
@@ -73,18 +78,36 @@ CREATE TABLE metric_keys (
 
 CREATE TABLE writers (
   writer INTEGER PRIMARY KEY,
-  writer_id TEXT NOT NULL UNIQUE
+  writer_id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL DEFAULT 'live' CHECK (kind IN ('live', 'import'))
 ) STRICT;
 
-CREATE TABLE metrics (
+-- What a metric was measured on: '' where that is not known. 1 is "nothing is known".
+CREATE TABLE metric_links (
+  link INTEGER PRIMARY KEY,
+  model_id TEXT NOT NULL,
+  dataset_name TEXT NOT NULL,
+  dataset_digest TEXT NOT NULL,
+  UNIQUE (model_id, dataset_name, dataset_digest)
+) STRICT;
+INSERT INTO metric_links VALUES (1, '', '', '');
+
+-- min and max are of the numbers among the values, NULL if there are none.
+CREATE TABLE metric_blocks (
   run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   metric_key INTEGER NOT NULL REFERENCES metric_keys,
   writer INTEGER NOT NULL REFERENCES writers,
-  seq INTEGER NOT NULL,
-  step INTEGER NOT NULL,
-  timestamp INTEGER NOT NULL,
-  value REAL,
-  PRIMARY KEY (run, metric_key, writer, seq)
+  link INTEGER NOT NULL REFERENCES metric_links,
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  last_step INTEGER NOT NULL,
+  last_timestamp INTEGER NOT NULL,
+  last_value REAL,
+  count INTEGER NOT NULL,
+  min REAL,
+  max REAL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (run, metric_key, writer, link, first_seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE latest_metrics (
@@ -93,8 +116,10 @@ CREATE TABLE latest_metrics (
   step INTEGER NOT NULL,
   timestamp INTEGER NOT NULL,
   value REAL,
+  link INTEGER NOT NULL DEFAULT 1 REFERENCES metric_links,
   PRIMARY KEY (run, metric_key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX latest_metrics_by_value ON latest_metrics (metric_key, value);
 
 CREATE TABLE datasets (
   dataset INTEGER PRIMARY KEY,
@@ -114,6 +139,80 @@ CREATE TABLE inputs (
   context TEXT NOT NULL,
   PRIMARY KEY (run, dataset, context)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX inputs_by_dataset ON inputs (dataset);
+
+CREATE TABLE input_tags (
+  run INTEGER NOT NULL,
+  dataset INTEGER NOT NULL,
+  context TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, dataset, context, key),
+  FOREIGN KEY (run, dataset, context) REFERENCES inputs ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- The logged model need not be in this store.
+CREATE TABLE outputs (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  PRIMARY KEY (run, model_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logged_models (
+  model INTEGER PRIMARY KEY,
+  model_id TEXT NOT NULL UNIQUE,
+  experiment INTEGER NOT NULL REFERENCES experiments,
+  name TEXT NOT NULL,
+  model_type TEXT,
+  source_run_id TEXT,
+  status TEXT NOT NULL CHECK (status IN ('PENDING', 'READY', 'FAILED')),
+  creation_time INTEGER NOT NULL,
+  last_update_time INTEGER NOT NULL,
+  lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
+  deleted_time INTEGER,
+  artifact_location TEXT
+) STRICT;
+CREATE INDEX logged_models_newest
+  ON logged_models (experiment, lifecycle_stage, creation_time DESC, model_id);
+CREATE INDEX logged_models_by_run ON logged_models (source_run_id, name);
+
+CREATE TABLE logged_model_params (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logged_model_tags (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
+
+-- The latest of each key, run and data set, by timestamp, step, value.
+CREATE TABLE logged_model_metrics (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  metric_key INTEGER NOT NULL REFERENCES metric_keys,
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  dataset_name TEXT NOT NULL,
+  dataset_digest TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (model, metric_key, run, dataset_name, dataset_digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logged_model_metrics_by_run ON logged_model_metrics (run);
+
+-- The files that were logged. `owner` is a run id or a logged model's.
+CREATE TABLE artifacts (
+  owner TEXT NOT NULL,
+  path TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (owner, path)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE registered_models (
   model INTEGER PRIMARY KEY,
@@ -122,6 +221,13 @@ CREATE TABLE registered_models (
   creation_time INTEGER NOT NULL,
   last_update_time INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE registered_model_tags (
+  model INTEGER NOT NULL REFERENCES registered_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE model_versions (
   model INTEGER NOT NULL REFERENCES registered_models ON DELETE CASCADE,
@@ -132,6 +238,15 @@ CREATE TABLE model_versions (
   creation_time INTEGER NOT NULL,
   last_update_time INTEGER NOT NULL,
   PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE model_version_tags (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, version, key),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE model_aliases (

@@ -19,21 +19,25 @@ class LoggedModels {
 
   struct NewModel {
     std::string experiment_id = "0";
-    std::string name;  // empty: one is made up; none of / : . % " '
+    std::string name;  // empty: one is made up; none of / : . % " ' \ #
     std::string source_run_id;
     std::string model_type;
     std::vector<Param> params;
     std::vector<Tag> tags;
   };
+  // PENDING. The id is "m-" and 32 hex digits. `source_run_id` need not be known here.
   LoggedModel create(const NewModel& model);
+  // This and all but restore take a deleted model for none, as MLflow does: kNotFound.
   LoggedModel get(const std::string& model_id) const;
+  // In all experiments when `experiment_ids` is empty.
   SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
                                  const SearchQuery& query) const;
   LoggedModel finalize(const std::string& model_id, LoggedModelStatus status);  // kReady or kFailed
+  // A parameter is immutable, as a run's.
   void log_params(const std::string& model_id, const std::vector<Param>& params);
   void set_tags(const std::string& model_id, const std::vector<Tag>& tags);
-  void delete_tag(const std::string& model_id, const std::string& key);
-  void remove(const std::string& model_id);  // marks it deleted
+  void delete_tag(const std::string& model_id, const std::string& key);  // kNotFound without it
+  void remove(const std::string& model_id);                              // marks it deleted
   void restore(const std::string& model_id);
 
  private:

@@ -15,6 +15,13 @@ constexpr struct {
                        {RunStatus::kFailed, "FAILED"},
                        {RunStatus::kKilled, "KILLED"}};
 
+constexpr struct {
+  LoggedModelStatus status;
+  const char* name;
+} kLoggedModelStatusNames[] = {{LoggedModelStatus::kPending, "PENDING"},
+                               {LoggedModelStatus::kReady, "READY"},
+                               {LoggedModelStatus::kFailed, "FAILED"}};
+
 }  // namespace
 
 const char* run_status_name(RunStatus status) {
@@ -32,6 +39,23 @@ RunStatus parse_run_status(std::string_view name) {
   }
   throw Error(ErrorCode::kInvalidParameter,
               "Invalid run status: " + quoted(name) + ". Valid values are: " + join(known, ", "));
+}
+
+const char* logged_model_status_name(LoggedModelStatus status) {
+  for (const auto& row : kLoggedModelStatusNames) {
+    if (row.status == status) return row.name;
+  }
+  throw Error(ErrorCode::kInternal, "a logged model has a status that is none");
+}
+
+LoggedModelStatus parse_logged_model_status(std::string_view name) {
+  std::vector<std::string> known;
+  for (const auto& row : kLoggedModelStatusNames) {
+    if (name == row.name) return row.status;
+    known.push_back(row.name);
+  }
+  throw Error(ErrorCode::kInvalidParameter, "Invalid logged model status: " + quoted(name) +
+                                                ". Valid values are: " + join(known, ", "));
 }
 
 }  // namespace mlrt

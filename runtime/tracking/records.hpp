@@ -42,9 +42,9 @@ struct Metric {
   std::int64_t timestamp_ms = 0;
   std::int64_t step = 0;
   // What it was measured on, where that is known: a logged model, a data set.
-  std::string model_id;
-  std::string dataset_name;
-  std::string dataset_digest;
+  std::string model_id = {};
+  std::string dataset_name = {};
+  std::string dataset_digest = {};
 };
 
 // A data set that a run used.
@@ -53,10 +53,11 @@ struct DatasetInput {
   std::string digest;
   std::string source_type;  // "local", "code", ...
   std::string source;
-  std::string schema;     // JSON, may be empty
-  std::string profile;    // JSON, may be empty
-  std::string context;    // "train", "eval", ...; may be empty
-  std::vector<Tag> tags;  // beside the context, which MLflow has as the tag mlflow.data.context
+  std::string schema;   // JSON, may be empty
+  std::string profile;  // JSON, may be empty
+  std::string context;  // "train", "eval", ...; may be empty
+  // Beside the context, which MLflow has as the tag mlflow.data.context.
+  std::vector<Tag> tags = {};
 };
 
 // A logged model that a run made, and at which step.

@@ -17,6 +17,10 @@ namespace {
 constexpr std::size_t kMaxKeyLength = 250;
 constexpr std::size_t kMaxParamValueLength = 6000;
 constexpr std::size_t kMaxTagValueLength = 8000;
+constexpr std::size_t kMaxExperimentTagValueLength = 5000;
+constexpr std::size_t kMaxInputTagKeyLength = 255;
+constexpr std::size_t kMaxInputTagValueLength = 500;
+constexpr std::size_t kMaxLocationLength = 2048;
 constexpr std::size_t kMaxRunNameLength = 250;
 constexpr std::size_t kMaxExperimentNameLength = 500;
 constexpr std::size_t kMaxAliasLength = 255;
@@ -123,6 +127,11 @@ bool rules_ascii_word(std::string_view text, std::string_view extra) {
   });
 }
 
+bool rules_is_id(const std::string& id) {
+  return !id.empty() && id.size() <= 256 && rules_ascii_word(id, "-") && id[0] != '_' &&
+         id[0] != '-';
+}
+
 // What POSIX makes of a path without asking the file system.
 std::string rules_normal_path(std::string_view path) {
   std::string root = starts_with(path, "/") ? "/" : "";
@@ -222,6 +231,11 @@ void check_metric(const Metric& metric, const std::string& path) {
                  "). Timestamp must be a nonnegative long (64-bit integer)");
   }
   rules_check_length(metric.key, kMaxKeyLength, "Metric name");
+  if (!metric.model_id.empty()) check_logged_model_id(metric.model_id);
+  rules_check_utf8(metric.dataset_name, rules_child_path(path, "dataset_name"));
+  rules_check_length(metric.dataset_name, 500, rules_child_path(path, "dataset_name"));
+  rules_check_utf8(metric.dataset_digest, rules_child_path(path, "dataset_digest"));
+  rules_check_length(metric.dataset_digest, 36, rules_child_path(path, "dataset_digest"));
 }
 
 void check_dataset(const DatasetInput& dataset) {
@@ -244,12 +258,27 @@ void check_dataset(const DatasetInput& dataset) {
     rules_check_utf8(part.value, part.entity);
     rules_check_length(part.value, part.limit, part.entity);
   }
+  for (const Tag& tag : dataset.tags) {
+    rules_check_utf8(tag.key, "key");
+    rules_check_length(tag.key, kMaxInputTagKeyLength, "key");
+    rules_check_utf8(tag.value, "value");
+    rules_check_length(tag.value, kMaxInputTagValueLength, "value");
+  }
+}
+
+void check_experiment_tag(const Tag& tag) {
+  check_key(tag.key, "key");
+  rules_check_length(tag.key, kMaxKeyLength, "key");
+  rules_check_utf8(tag.value, "value");
+  rules_check_length(tag.value, kMaxExperimentTagValueLength, "value");
 }
 
 void check_run_id(const std::string& run_id) {
-  const bool good = !run_id.empty() && run_id.size() <= 256 && rules_ascii_word(run_id, "-") &&
-                    run_id[0] != '_' && run_id[0] != '-';
-  if (!good) rules_invalid_value("run_id", run_id, "");
+  if (!rules_is_id(run_id)) rules_invalid_value("run_id", run_id, "");
+}
+
+void check_logged_model_id(const std::string& model_id) {
+  if (!rules_is_id(model_id)) rules_invalid_value("model_id", model_id, "");
 }
 
 void check_run_name(const std::string& name) {
@@ -270,6 +299,43 @@ std::int64_t parse_experiment_id(const std::string& id) {
                  ". Experiment ID must be a valid integer.");
   }
   return number;
+}
+
+std::string checked_artifact_location(const std::string& location) {
+  rules_check_utf8(location, "artifact_location");
+  if (rules_length(location) > kMaxLocationLength) {
+    rules_refuse(
+        "Invalid artifact path length. The length of the artifact path cannot be greater "
+        "than " +
+        std::to_string(kMaxLocationLength) + " characters.");
+  }
+  if (starts_with(location, "runs:")) {
+    rules_refuse("Artifact location cannot be a runs:/ URI. Given: " + quoted(location, 300));
+  }
+  std::string folder = location;
+  if (starts_with(folder, "file://")) {
+    folder.erase(0, 7);
+    rules_percent_decode(folder);
+    if (!starts_with(folder, "/")) {
+      rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                   ": a file URI has three slashes and names a folder of this machine");
+    }
+  } else if (starts_with(folder, "file:/")) {
+    folder.erase(0, 5);
+    rules_percent_decode(folder);
+  }
+  if (folder.find("://") != std::string::npos) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                 ": artifacts are kept in a folder of this machine");
+  }
+  if (folder.find('#') != std::string::npos || folder.find('\0') != std::string::npos ||
+      !is_utf8(folder)) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                 ": it is the path of a folder, without '#' and control characters");
+  }
+  std::string absolute = fs::absolute(folder);
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  return absolute;
 }
 
 void check_unique_params(const std::vector<Param>& params) {

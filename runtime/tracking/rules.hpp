@@ -21,12 +21,16 @@ void check_key(const std::string& key, const std::string& path);
 Param checked_param(const Param& param, const std::string& path);
 Tag checked_tag(const Tag& tag, const std::string& path);
 void check_metric(const Metric& metric, const std::string& path);
-void check_dataset(const DatasetInput& dataset);
+void check_dataset(const DatasetInput& dataset);  // with its tags
+void check_experiment_tag(const Tag& tag);        // a value that is too long is refused, not cut
 
 void check_run_id(const std::string& run_id);
+void check_logged_model_id(const std::string& model_id);
 void check_run_name(const std::string& name);
 void check_experiment_name(const std::string& name);
 std::int64_t parse_experiment_id(const std::string& id);
+// The absolute folder that an experiment's artifact location names: a path or a "file:" URI.
+std::string checked_artifact_location(const std::string& location);
 
 // Refuses a list that has a key twice.
 void check_unique_params(const std::vector<Param>& params);

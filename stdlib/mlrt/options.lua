@@ -12,11 +12,16 @@ local is = {
   table = function(value) return type(value) == "table" end,
   ["function"] = function(value) return type(value) == "function" end,
   data = function(value) return type(value) == "table" or type(value) == "userdata" end,
+  strings = function(value) return type(value) == "table" or type(value) == "string" end,
+  run = function(value) return type(value) ~= "boolean" and type(value) ~= "number" end,
+  interval = function(value) return type(value) == "boolean" or math.type(value) == "integer" end,
 }
 
 local article = {
   string = "a string", number = "a number", integer = "a whole number", boolean = "true or false",
   table = "a table", ["function"] = "a function", data = "a table of mlrt",
+  strings = "a string or a list of strings", run = "a run or its id",
+  interval = "true, or a whole number of milliseconds",
 }
 
 local function sorted_keys(t)

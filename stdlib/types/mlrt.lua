@@ -291,20 +291,83 @@ function Server:wait() end
 ---@return {store: string}
 function mlrt.session(options) end
 
+---@class mlrt.Experiment
+---@field id string a whole number; "0" is "Default"
+---@field name string
+---@field artifact_location string an absolute folder
+---@field lifecycle_stage "active"|"deleted"
+---@field creation_time_ms integer
+---@field last_update_time_ms integer
+---@field tags table<string, string>
+
 --- The experiment of the runs that are started later; created on demand.
 ---@param name string
+---@return mlrt.Experiment
 function mlrt.set_experiment(name) end
+
+--- Errors: "already_exists" if the name is taken, by a deleted experiment too.
+---@param name string at most 500 bytes
+---@param options? {artifact_location: string?, tags: table<string, mlrt.Value>?} a folder; the usual one below the store's by default
+---@return string id
+function mlrt.create_experiment(name, options) end
+
+--- One experiment, active or deleted. Errors: "not_found" with the nearest name.
+---@param id_or_name string
+---@return mlrt.Experiment
+function mlrt.experiment(id_or_name) end
+
+---@class mlrt.SearchOptions
+---@field filter? string in MLflow's language: "metrics.loss < 0.5 AND params.depth = '3'"; all by default
+---@field order_by? string|string[] "metrics.loss ASC"; the newest first by default; NaN and what is absent last
+---@field view? "active"|"deleted"|"all" "active" by default
+---@field max_results? integer of one page; 1000 by default
+---@field page_token? string next_page_token of the page before
+
+---@class mlrt.Experiments: mlrt.Experiment[]
+---@field next_page_token? string nil on the last page
+
+--- Errors: "invalid_parameter" for a mistake in the filter, with its position and what was expected
+--- there.
+---@param options? mlrt.SearchOptions
+---@return mlrt.Experiments
+function mlrt.search_experiments(options) end
+
+--- Errors of these: "not_found".
+---@param id_or_name string
+---@param name string
+function mlrt.rename_experiment(id_or_name, name) end
+
+--- Marks the experiment and its runs as deleted. The name stays taken until mlrt.gc.
+---@param id_or_name string
+function mlrt.delete_experiment(id_or_name) end
+
+---@param id_or_name string
+function mlrt.restore_experiment(id_or_name) end
+
+---@param id_or_name string
+---@param key string
+---@param value mlrt.Value
+function mlrt.set_experiment_tag(id_or_name, key, value) end
+
+---@param id_or_name string
+---@param key string
+function mlrt.delete_experiment_tag(id_or_name, key) end
 
 ---@class mlrt.RunOptions
 ---@field name? string made up by default
 ---@field experiment? string created on demand; that of set_experiment, at first "Default", by default
 ---@field tags? table<string, mlrt.Value>
+---@field description? string
 ---@field nested? boolean inside of the active run
+---@field parent_run_id? string the active run by default
+---@field run_id? string opens this run, ended or not, for more logging, in place of a new one
+---@field system_metrics? boolean|integer logs CPU, memory, disk and network as "system/..." metrics until the run ends; every 10000 ms (true), or as many as given
 
 --- Starts a run and makes it the active one. Use `local run <close> =`: it ends FINISHED, FAILED
 --- when the block is left by an error, KILLED by Ctrl-C. A run left open is ended the same way with
 --- the script.
---- Errors: "conflict" when a run is active and nested is not true.
+--- Errors: "conflict" when a run is active and nested is not true; "not_found" for an unknown
+--- run_id.
 ---@param options? mlrt.RunOptions
 ---@return mlrt.Run
 function mlrt.start_run(options) end
@@ -312,6 +375,10 @@ function mlrt.start_run(options) end
 --- The innermost run that is open, or nil.
 ---@return mlrt.Run?
 function mlrt.active_run() end
+
+--- Ends the active run; does nothing when there is none.
+---@param status? "FINISHED"|"FAILED"|"KILLED" "FINISHED" by default
+function mlrt.end_run(status) end
 
 --- One run. Each call returns when what it logs is safe in the store. Errors of all: "conflict"
 --- when the run has ended, "unavailable" when other processes hold the store too long, "io".
@@ -330,34 +397,117 @@ function Run:log_param(key, value) end
 ---@param params table<string, mlrt.Value> all of them are logged, or none
 function Run:log_params(params) end
 
+---@class mlrt.MetricOptions
+---@field step? integer 0 by default
+---@field timestamp_ms? integer now by default
+---@field model? mlrt.LoggedModel|string the logged model that was measured, or its id
+---@field dataset? {name: string, digest: string} the data it was measured on: what log_input gave
+
 ---@param key string
----@param value number
----@param step? integer 0 by default
+---@param value number NaN and infinities too
+---@param step? integer|mlrt.MetricOptions 0 by default
 function Run:log_metric(key, value, step) end
 
 ---@param metrics table<string, number> all of them are logged, or none
----@param step? integer 0 by default
+---@param step? integer|mlrt.MetricOptions 0 by default
 function Run:log_metrics(metrics, step) end
 
 ---@param key string
 ---@param value mlrt.Value
 function Run:set_tag(key, value) end
 
+---@param tags table<string, mlrt.Value> all of them are set, or none
+function Run:set_tags(tags) end
+
+--- Errors: "not_found".
+---@param key string
+function Run:delete_tag(key) end
+
+---@param text string Markdown
+function Run:set_description(text) end
+
+---@class mlrt.BatchMetric: mlrt.MetricOptions
+---@field key string
+---@field value number
+
+---@class mlrt.Batch
+---@field metrics? table<string, number>|mlrt.BatchMetric[] at most 1000
+---@field params? table<string, mlrt.Value> at most 100
+---@field tags? table<string, mlrt.Value> at most 100
+
+--- Logs all of it or nothing.
+---@param batch mlrt.Batch
+function Run:log_batch(batch) end
+
 --- Stores a text as an artifact.
 ---@param text string
 ---@param path string below the run's artifacts, "notes/summary.txt"
 function Run:log_text(text, path) end
+
+--- Stores a value as json.encode writes it, indented.
+---@param value any
+---@param path string "settings.json"
+function Run:log_json(value, path) end
+
+--- Stores a table as JSON that MLflow shows as a table; a table that is there already gets the rows
+--- appended.
+---@param data mlrt.Data
+---@param path string "rows.json"
+function Run:log_table(data, path) end
+
+--- Stores a picture: at a path, or, a PNG, as one of a series with a key and a step.
+---@param image string the bytes of a PNG, JPEG, GIF, WebP or SVG, or the path of such a file
+---@param where string|{key: string, step: integer?} "plots/roc.png"
+function Run:log_image(image, where) end
 
 --- Copies a file to the artifacts. Errors: "not_found".
 ---@param file string
 ---@param path? string the folder below the run's artifacts
 function Run:log_artifact(file, path) end
 
---- Stores a model as an MLflow model folder below the artifacts.
+--- Copies all files below a folder to the artifacts: all or none. Errors: "not_found",
+--- "permission_denied" for links.
+---@param folder string
+---@param path? string the folder below the run's artifacts
+function Run:log_artifacts(folder, path) end
+
+---@class mlrt.Dataset
+---@field name string
+---@field digest string at most 36 characters
+---@field source_type string "local", "http", "code", ...
+---@field source string JSON
+---@field schema string JSON, may be empty
+---@field profile string JSON, may be empty
+---@field context string "train", "eval", ...; may be empty
+---@field tags table<string, string>
+
+---@class mlrt.InputOptions
+---@field name? string "dataset" by default
+---@field context? string what it is used for: "train", "eval", ...
+---@field source? string the file or address it came from; the script by default
+---@field tags? table<string, mlrt.Value>
+
+--- Notes a data set that the run uses, by its digest; the data itself is not stored.
+---@param data mlrt.Data|mlrt.Dataset
+---@param options? mlrt.InputOptions
+---@return mlrt.Dataset
+function Run:log_input(data, options) end
+
+--- Notes a logged model that the run made.
+---@param model mlrt.LoggedModel|string or its id
+---@param step? integer 0 by default
+function Run:log_output(model, step) end
+
+--- Stores a model, as a logged model of its own that shows as a folder among the run's artifacts.
+--- Errors: "already_exists".
 ---@param model mlrt.Model
 ---@param path? string "model" by default
 ---@return string uri "runs:/<id>/<path>", for load_model and register_model
 function Run:log_model(model, path) end
+
+--- Logs CPU, memory, disk and network as metrics "system/..." until the run ends.
+---@param interval_ms? integer 10000 by default
+function Run:start_system_metrics(interval_ms) end
 
 --- What the store holds of the run at this moment.
 ---@return mlrt.RunRecord
@@ -378,24 +528,61 @@ function mlrt.log_params(params) end
 
 ---@param key string
 ---@param value number
----@param step? integer
+---@param step? integer|mlrt.MetricOptions
 function mlrt.log_metric(key, value, step) end
 
 ---@param metrics table<string, number>
----@param step? integer
+---@param step? integer|mlrt.MetricOptions
 function mlrt.log_metrics(metrics, step) end
 
 ---@param key string
 ---@param value mlrt.Value
 function mlrt.set_tag(key, value) end
 
+---@param tags table<string, mlrt.Value>
+function mlrt.set_tags(tags) end
+
+---@param key string
+function mlrt.delete_tag(key) end
+
+---@param text string
+function mlrt.set_description(text) end
+
+---@param batch mlrt.Batch
+function mlrt.log_batch(batch) end
+
 ---@param text string
 ---@param path string
 function mlrt.log_text(text, path) end
 
+---@param value any
+---@param path string
+function mlrt.log_json(value, path) end
+
+---@param data mlrt.Data
+---@param path string
+function mlrt.log_table(data, path) end
+
+---@param image string
+---@param where string|{key: string, step: integer?}
+function mlrt.log_image(image, where) end
+
 ---@param file string
 ---@param path? string
 function mlrt.log_artifact(file, path) end
+
+---@param folder string
+---@param path? string
+function mlrt.log_artifacts(folder, path) end
+
+---@param data mlrt.Data|mlrt.Dataset
+---@param options? mlrt.InputOptions
+---@return mlrt.Dataset
+function mlrt.log_input(data, options) end
+
+---@param model mlrt.LoggedModel|string
+---@param step? integer
+function mlrt.log_output(model, step) end
 
 ---@param model mlrt.Model
 ---@param path? string
@@ -415,28 +602,222 @@ function mlrt.log_model(model, path) end
 ---@field params table<string, string>
 ---@field tags table<string, string>
 ---@field metrics table<string, number> the latest value of each
----@field inputs table[] the data sets: name, digest, source_type, source, schema, profile, context
+---@field inputs mlrt.Dataset[] the data sets
+---@field outputs {model_id: string, step: integer}[] the logged models
+
+-- Where a function takes a run, it takes an mlrt.Run, an mlrt.RunRecord or a run's id.
+
+---@class mlrt.RunRecords: mlrt.RunRecord[]
+---@field next_page_token? string nil on the last page
+
+---@class mlrt.RunSearchOptions: mlrt.SearchOptions
+---@field experiments? string|string[] ids or names; all active ones by default
+
+--- Runs that match. Errors: "not_found" for an unknown experiment; "invalid_parameter" for a mistake
+--- in the filter, with its position and what was expected there.
+---@param options? mlrt.RunSearchOptions
+---@return mlrt.RunRecords
+function mlrt.search_runs(options) end
 
 --- Runs, the newest first. Errors: "not_found" for an unknown experiment.
 ---@param options? {experiment: string?, max_results: integer?} all experiments, and 1000 runs, by default
 ---@return mlrt.RunRecord[]
 function mlrt.runs(options) end
 
---- One run. Errors: "not_found".
----@param run_id string
+--- One run, active or deleted. Errors: "not_found".
+---@param run mlrt.Run|mlrt.RunRecord|string
 ---@return mlrt.RunRecord
-function mlrt.run(run_id) end
+function mlrt.run(run) end
 
---- All values of a metric by time and step. Errors: "not_found" for an unknown run.
----@param run_id string
+--- Marks a run as deleted. Errors: "not_found".
+---@param run mlrt.Run|mlrt.RunRecord|string
+function mlrt.delete_run(run) end
+
+--- Errors: "not_found".
+---@param run mlrt.Run|mlrt.RunRecord|string
+function mlrt.restore_run(run) end
+
+--- Changes the name or status of any run. Errors: "not_found".
+---@param run mlrt.Run|mlrt.RunRecord|string
+---@param options {name: string?, status: string?, end_time_ms: integer?} a final status ends the run, "RUNNING" and "SCHEDULED" open it
+---@return mlrt.RunRecord
+function mlrt.update_run(run, options) end
+
+---@class mlrt.MetricValue
+---@field key string
+---@field value number
+---@field step integer
+---@field timestamp_ms integer
+---@field model? string the id of the logged model that was measured
+---@field dataset? {name: string, digest: string} what it was measured on
+
+--- All values of a metric by time, step and value. With max_points, about as many of them, for
+--- drawing: the least and the greatest of each stretch. Errors: "not_found" for an unknown run.
+---@param run mlrt.Run|mlrt.RunRecord|string
 ---@param key string
----@return {value: number, step: integer, timestamp_ms: integer}[]
-function mlrt.metric_history(run_id, key) end
+---@param options? {max_points: integer?}
+---@return mlrt.MetricValue[]
+function mlrt.metric_history(run, key, options) end
 
---- The paths of all artifacts of a run, sorted. Errors: "not_found".
----@param run_id string
+-- --------------------------------------------------------------------------------------- Artifacts
+
+---@alias mlrt.ArtifactOwner mlrt.Run|mlrt.RunRecord|mlrt.LoggedModel|mlrt.LoggedModelRecord|string a run or a logged model, its id, "runs:/<id>/<path>", or "models:/m-<id>/<path>"
+
+--- The paths of all files among the artifacts, sorted. Errors: "not_found".
+---@param run mlrt.Run|mlrt.RunRecord|mlrt.LoggedModel|mlrt.LoggedModelRecord|string
 ---@return string[]
-function mlrt.artifacts(run_id) end
+function mlrt.artifacts(run) end
+
+---@class mlrt.Artifact
+---@field path string below the artifacts
+---@field is_folder boolean
+---@field size_bytes integer
+---@field sha256? string 64 hex digits, of what mlrt logged
+
+--- What lies in a folder of the artifacts, by name; with `recursive` all files below it.
+---@param run mlrt.ArtifactOwner
+---@param path? string the top by default
+---@param options? {recursive: boolean?}
+---@return mlrt.Artifact[]
+function mlrt.list_artifacts(run, path, options) end
+
+--- Copies a file or folder (all, without a path) to a folder, which is made on demand. Errors:
+--- "not_found", "data_corrupt" for bytes that are not those that were logged.
+---@param run mlrt.ArtifactOwner
+---@param path? string below the artifacts; with a URI, below that
+---@param folder string
+---@return string path where it lies now
+function mlrt.download_artifacts(run, path, folder) end
+
+--- The content of an artifact. Errors: "not_found".
+---@param run mlrt.ArtifactOwner
+---@param path? string
+---@return string
+function mlrt.load_text(run, path) end
+
+--- The value of an artifact that holds JSON. Errors: "not_found".
+---@param run mlrt.ArtifactOwner
+---@param path? string
+---@return any
+function mlrt.load_json(run, path) end
+
+--- The table that log_table stored. Errors: "not_found".
+---@param run mlrt.ArtifactOwner
+---@param path? string
+---@return mlrt.Table
+function mlrt.load_table(run, path) end
+
+-- ----------------------------------------------------------------------------------- Logged models
+
+--- A model that was logged, with an id of its own.
+---@class mlrt.LoggedModel
+---@field id string "m-" and 32 hex digits
+---@field name string
+---@field experiment_id string
+---@field artifact_folder string absolute
+local LoggedModel = {}
+
+---@class mlrt.LoggedModelRecord
+---@field model_id string
+---@field experiment_id string
+---@field name string
+---@field model_type string may be empty
+---@field source_run_id? string
+---@field artifact_folder string absolute
+---@field status "PENDING"|"READY"|"FAILED"
+---@field lifecycle_stage "active"|"deleted"
+---@field creation_time_ms integer
+---@field last_update_time_ms integer
+---@field params table<string, string>
+---@field tags table<string, string>
+---@field metrics mlrt.MetricValue[] the latest of each key, run and data set
+
+---@class mlrt.LoggedModelOptions
+---@field experiment? string id or name; that of the run by default
+---@field source_run? mlrt.Run|mlrt.RunRecord|string the active run by default
+---@field model_type? string
+---@field params? table<string, mlrt.Value>
+---@field tags? table<string, mlrt.Value>
+
+--- A new logged model, PENDING, for models that mlrt does not store itself: Run:log_model makes one
+--- that is READY.
+---@param name? string none of / : . % " '; made up by default
+---@param options? mlrt.LoggedModelOptions
+---@return mlrt.LoggedModel
+function mlrt.create_logged_model(name, options) end
+
+--- Errors: "not_found".
+---@param model mlrt.LoggedModelRecord|string or its id
+---@return mlrt.LoggedModel
+function mlrt.logged_model(model) end
+
+---@class mlrt.LoggedModelRecords: mlrt.LoggedModelRecord[]
+---@field next_page_token? string nil on the last page
+
+--- Errors: as search_runs.
+---@param options? mlrt.RunSearchOptions
+---@return mlrt.LoggedModelRecords
+function mlrt.search_logged_models(options) end
+
+---@param status? "READY"|"FAILED" "READY" by default
+function LoggedModel:finalize(status) end
+
+---@param params table<string, mlrt.Value>
+function LoggedModel:log_params(params) end
+
+---@param tags table<string, mlrt.Value>
+function LoggedModel:set_tags(tags) end
+
+---@param key string
+function LoggedModel:delete_tag(key) end
+
+--- Marks the model as deleted.
+function LoggedModel:delete() end
+
+function LoggedModel:restore() end
+
+--- What the store holds of the model at this moment.
+---@return mlrt.LoggedModelRecord
+function LoggedModel:record() end
+
+-- --------------------------------------------------------------------------------- The whole store
+
+--- Really deletes what was deleted, with its artifacts.
+---@param options? {older_than_ms: integer?, dry_run: boolean?} only what was deleted that long ago; only tell
+---@return {experiments: integer, runs: integer, logged_models: integer, artifact_bytes: integer}
+function mlrt.gc(options) end
+
+---@class mlrt.ImportOptions
+---@field experiment? string for TensorBoard files: the experiment's name; "tensorboard" by default
+---@field copy_artifacts? boolean the files too, where they are at hand; true by default
+---@field progress? fun(done: integer, total: integer) called now and then; total is 0 when it is not known
+
+---@class mlrt.ImportReport
+---@field experiments integer new ones, as all of these
+---@field runs integer
+---@field params integer
+---@field tags integer
+---@field metrics integer
+---@field inputs integer
+---@field logged_models integer
+---@field registered_models integer
+---@field model_versions integer
+---@field artifacts integer
+---@field problems string[] what was left out, and why
+
+--- Imports an MLflow SQLite database, an mlruns/ folder, or TensorBoard event files; importing again
+--- adds only what is new. What is sound is imported, what is not is listed; the source is not
+--- changed. Errors: "not_found", "data_corrupt" for a database of which nothing can be read.
+---@param path string
+---@param options? mlrt.ImportOptions
+---@return mlrt.ImportReport
+function mlrt.import(path, options) end
+
+--- Writes the store as an MLflow SQLite database that `mlflow ui` opens. Errors: "already_exists"
+--- when there is a file.
+---@param path string
+---@return string revision of MLflow's schema
+function mlrt.export(path) end
 
 -- ---------------------------------------------------------------------------------------- Registry
 

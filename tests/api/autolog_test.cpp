@@ -91,6 +91,18 @@ TEST_CASE_FIXTURE(AutologFixture,
   CHECK(run.inputs[0].schema.find(R"({"mlflow_colspec":[{"name":"x")") == 0);
   CHECK(first_prediction(*session.load_model("runs:/" + run.run_id + "/model")) ==
         first_prediction(*small_model()));
+  REQUIRE(run.outputs.size() == 1);
+  const mlrt::LoggedModel model = session.logged_models().get(run.outputs[0].model_id);
+  CHECK(model.name == "model");
+  CHECK(model.status == mlrt::LoggedModelStatus::kReady);
+  CHECK(model.source_run_id == run.run_id);
+  CHECK(model.params.size() == 2);
+  // What is known at the end is about the model, on the data that it was fitted to.
+  REQUIRE(model.metrics.size() == 1);
+  CHECK(model.metrics[0].key == "final");
+  CHECK(model.metrics[0].value == 0.4);
+  CHECK(model.metrics[0].dataset_name == "taxi");
+  CHECK(model.metrics[0].dataset_digest == "0123456789abcdef");
 }
 
 TEST_CASE_FIXTURE(AutologFixture, "a training goes to the active run and leaves it open") {
@@ -175,7 +187,7 @@ TEST_CASE_FIXTURE(AutologFixture, "trainings nest") {
   for (const RunRecord& run : runs) {
     CHECK(run.metrics.size() == 1);
     CHECK(run.status == RunStatus::kFinished);
-    CHECK(session.tracking().list_artifacts(run.run_id).empty());
+    CHECK(session.artifacts().list(run.run_id).empty());
   }
 }
 
@@ -189,7 +201,7 @@ TEST_CASE_FIXTURE(AutologFixture, "what is not wanted or not known is not logged
     training.finish(small_model());
   }
   CHECK(only_run().inputs.empty());
-  CHECK(session.tracking().list_artifacts(only_run().run_id).empty());
+  CHECK(session.artifacts().list(only_run().run_id).empty());
   hooks = TrainHooks();
   turn_on();
   TrainingInfo unknown = some_training();

@@ -75,7 +75,7 @@ TEST_CASE_FIXTURE(SessionFixture, "a run logs everything and ends FINISHED") {
     run.log_metric("loss", 0.25, 2);
     run.log_metrics({{"auc", 0.9}, {"acc", 0.8}});
     run.set_tag("purpose", "test");
-    run.log_input({"taxi", "abc", "local", "taxi.csv", "", "", "train"});
+    run.log_input({"taxi", "abc", "local", "taxi.csv", "", "", "train", {}});
     run.log_artifact(dir.path("plot.svg"), "plots");
     run.log_text("hello", "notes.txt");
     CHECK(run.log_model(*small_model()) == "runs:/" + id + "/model");
@@ -90,7 +90,8 @@ TEST_CASE_FIXTURE(SessionFixture, "a run logs everything and ends FINISHED") {
   CHECK(record.metrics[2].step == 2);
   CHECK(record.inputs.size() == 1);
   CHECK(tag_value(record, "purpose") == "test");
-  const auto files = session.tracking().list_artifacts(id);
+  std::vector<std::string> files;
+  for (const auto& info : session.artifacts().list(id, "", true)) files.push_back(info.path);
   CHECK(std::count(files.begin(), files.end(), "model/MLmodel") == 1);
   CHECK(std::count(files.begin(), files.end(), "plots/plot.svg") == 1);
   CHECK(first_prediction(*session.load_model("runs:/" + id + "/model")) ==
@@ -260,16 +261,56 @@ TEST_CASE_FIXTURE(SessionFixture, "a run's model is registered where it is, with
   const ModelVersion version = session.register_model(uri, "tips");
   CHECK(version.source == uri);
   CHECK(version.run_id == run.id());
-  CHECK(session.resolve_model("models:/tips/1") == run.record().artifact_folder + "/model");
+  REQUIRE(run.record().outputs.size() == 1);
+  const std::string model_id = run.record().outputs[0].model_id;
+  const std::string folder = session.logged_models().get(model_id).artifact_folder;
+  CHECK(folder == artifact_root() + "/0/models/" + model_id + "/artifacts");
+  CHECK(session.resolve_model("models:/tips/1") == folder);
   CHECK(first_prediction(*session.load_model("models:/tips/1")) ==
         first_prediction(*small_model()));
   CHECK_FALSE(mlrt::fs::exists(artifact_root() + "/models"));
+}
+
+TEST_CASE_FIXTURE(SessionFixture, "a logged model is resolved, loaded and registered by its id") {
+  Run run = session.start_run();
+  run.log_model(*small_model(), "deep/tips");
+  const std::string id = run.record().outputs.at(0).model_id;
+  const std::string uri = "models:/" + id;
+  CHECK(session.resolve_model(uri) == session.artifacts().folder(id));
+  CHECK(first_prediction(*session.load_model(uri)) == first_prediction(*small_model()));
+  const ModelVersion version = session.register_model(uri, "tips", "champion");
+  CHECK(version.source == uri);
+  CHECK(version.run_id == run.id());
+  CHECK(first_prediction(*session.load_model("models:/tips@champion")) ==
+        first_prediction(*small_model()));
+  const std::string unknown = "models:/m-" + std::string(32, '0');
+  CHECK(caught([&] { session.resolve_model(unknown); }).code == ErrorCode::kNotFound);
+  CHECK(caught([&] { session.register_model(unknown, "tips"); }).code == ErrorCode::kNotFound);
+  const std::string empty = session.logged_models().create({}).model_id;
+  const Caught no_files = caught([&] { session.load_model("models:/" + empty); });
+  CHECK(no_files.code == ErrorCode::kNotFound);
+  CHECK(no_files.has("the logged model " + empty + " (PENDING) has no files"));
+  session.logged_models().remove(id);
+  CHECK(caught([&] { session.load_model("models:/tips@champion"); }).has("not found"));
+  CHECK(caught([&] { session.load_model("runs:/" + run.id() + "/deep/tips"); }).code ==
+        ErrorCode::kNotFound);
+}
+
+TEST_CASE_FIXTURE(SessionFixture, "a run's own model folder comes before a logged model") {
+  Run run = session.start_run();
+  mlrt::write_model_folder(dir.path("folder"), small_model(7)->save());
+  run.log_artifacts(dir.path("folder"), "model");
+  CHECK(caught([&] { run.log_model(*small_model()); }).code == ErrorCode::kAlreadyExists);
+  CHECK(first_prediction(*session.load_model("runs:/" + run.id() + "/model")) ==
+        first_prediction(*small_model(7)));
 }
 
 TEST_CASE_FIXTURE(SessionFixture,
                   "a store that is moved with its artifacts still finds its models") {
   mlrt::save_model(*small_model(), dir.path("m.mlrt"));
   session.register_model(dir.path("m.mlrt"), "tips");
+  session.start_run("logged").log_model(*small_model(3));
+  const std::string run_id = session.tracking().list_runs({}, 1).at(0).run_id;
   TempDir other;
   {
     Session closing = std::move(session);
@@ -279,6 +320,8 @@ TEST_CASE_FIXTURE(SessionFixture,
   mlrt::fs::rename(artifact_root(), other.path("mlrt-artifacts"));
   Session moved(other.path("mlrt.db"));
   CHECK(first_prediction(*moved.load_model("models:/tips/1")) == first_prediction(*small_model()));
+  CHECK(first_prediction(*moved.load_model("runs:/" + run_id + "/model")) ==
+        first_prediction(*small_model(3)));
   mlrt::fs::remove_tree(other.path("mlrt-artifacts"));
   const Caught gone = caught([&] { moved.resolve_model("models:/tips/1"); });
   CHECK(gone.code == ErrorCode::kNotFound);

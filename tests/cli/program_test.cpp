@@ -76,14 +76,15 @@ TEST_CASE("unknown commands and options are one line with the nearest name, exit
                       "unknown option '--sotre'; did you mean '--store'?");
   check_program_fails(run_mlrt(at, {"runs", "lst"}), 2,
                       "unknown command 'runs lst'; did you mean 'list'?");
-  check_program_fails(run_mlrt(at, {"runs"}), 2,
-                      "'runs' needs one of its commands: list; see 'mlrt runs --help'");
+  check_program_fails(
+      run_mlrt(at, {"runs"}), 2,
+      "'runs' needs one of its commands: list, search, get, describe, compare, tail, "
+      "plot, delete, restore; see 'mlrt runs --help'");
   check_program_fails(run_mlrt(at, {"runs", "list", "--jsn"}), 2,
                       "unknown option '--jsn' of 'runs list'; did you mean '--json'?");
   check_program_fails(run_mlrt(at, {"runs", "list", "--max", "0"}), 2,
                       "--max takes a whole number from 1 to 50000, not '0'");
-  check_program_fails(run_mlrt(at, {"serve"}), 2,
-                      "serve needs a model: mlrt serve MODEL; see 'mlrt serve --help'");
+  check_program_fails(run_mlrt(at, {"serve"}), 2, "'serve' needs MODEL; see 'mlrt serve --help'");
   check_program_fails(run_mlrt(at, {"serve", "x", "--port", "http"}), 2,
                       "--port takes a whole number from 0 to 65535, not 'http'");
   check_program_fails(run_mlrt(at, {"serve", "x", "y"}), 2,

@@ -571,3 +571,16 @@ TEST_CASE("a mapped file shows the bytes, also after it is moved, replaced or re
   CHECK(fs_test_fail_each(
             EIO, [] {}, [&] { fs::MappedFile again(path); }, [] {}) == 3);
 }
+
+TEST_CASE("the space of a disk is told in bytes, and an absent folder is an error") {
+  mlrt::test::TempDir dir;
+  const mlrt::fs::DiskSpace space = mlrt::fs::disk_space(dir.path());
+  CHECK(space.total > 0);
+  CHECK(space.free <= space.total);
+  CHECK(space.available <= space.free);
+  CHECK_THROWS_WITH_AS(mlrt::fs::disk_space(dir.path("absent")), doctest::Contains("absent"),
+                       mlrt::Error);
+  mlrt::fs::sync_folder(dir.path());
+  CHECK_THROWS_WITH_AS(mlrt::fs::sync_folder(dir.path("absent")), doctest::Contains("absent"),
+                       mlrt::Error);
+}

@@ -40,7 +40,7 @@ class BundleInMlflow(unittest.TestCase):
         self.check_model(self.model)
 
     def test_mlflow_loads_the_model_logged_to_the_run(self):
-        logged = list(self.folder.glob("mlrt-artifacts/*/*/artifacts/model"))
+        logged = list(self.folder.glob("mlrt-artifacts/*/models/m-*/artifacts"))
         self.assertEqual(len(logged), 1)
         self.check_model(logged[0])
 

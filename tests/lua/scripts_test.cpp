@@ -112,8 +112,8 @@ RunRecord run_quickstart(const std::vector<std::string>& args) {
   CHECK(runs[0].status == RunStatus::kFinished);
   CHECK(runs[0].inputs.size() == 1);
   CHECK(session.tracking().metric_history(runs[0].run_id, "log_loss").size() > 2);
-  CHECK(session.tracking().artifact_file(runs[0].run_id, "summary.txt") != "");
-  CHECK(session.tracking().artifact_file(runs[0].run_id, "model/MLmodel") != "");
+  CHECK(session.artifacts().locate(runs[0].run_id, "summary.txt") != "");
+  CHECK(session.artifacts().locate(runs[0].run_id, "model/MLmodel") != "");
   return runs[0];
 }
 

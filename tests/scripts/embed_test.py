@@ -70,6 +70,17 @@ class EmbedTest(unittest.TestCase):
                          b"a.lua 0:" + b"b.lua %d:" % len(tricky) + tricky
                          + b"mlrt/every.lua %d:" % len(every) + every)
 
+    def test_types_makes_the_table_of_stubs(self):
+        self.write("mlrt.lua", b"---@meta\n")
+        subprocess.run([sys.executable, SCRIPT, "--types", "--from", self.stdlib, "--out", self.out],
+                       check=True)
+        with open(self.out, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn('#include "cli/type_stubs.hpp"', text)
+        self.assertIn("kTypeStubs[]", text)
+        self.assertIn("kTypeStubCount = 1;", text)
+        self.assertIn('"mlrt.lua"', text)
+
     def test_no_files_make_an_empty_table(self):
         self.embed()
         self.assertEqual(self.compile_and_print(), b"")

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -31,24 +32,70 @@ OrderedValue ordered(double value) {
 
 // What the store should hold, in plain containers and with the rules written down a second time.
 struct ModelRun {
-  std::string name;
+  std::string name, experiment;
   RunStatus status = RunStatus::kRunning;
+  bool deleted = false;
   std::map<std::string, std::string> params, tags;
   std::map<std::string, std::set<std::tuple<std::int64_t, std::int64_t, OrderedValue>>> history;
 };
 
-struct TrackingModel {
-  std::map<std::string, std::string> experiments{{"Default", "0"}};
-  std::map<std::string, ModelRun> runs;
+struct ModelExperiment {
+  std::string name;
+  bool deleted = false;
+  std::map<std::string, std::string> tags;
 };
 
+struct TrackingModel {
+  std::map<std::string, ModelExperiment> experiments{{"0", {"Default", false, {}}}};  // by id
+  std::map<std::string, ModelRun> runs;
+
+  bool has_name(const std::string& name) const {
+    return std::any_of(experiments.begin(), experiments.end(),
+                       [&](const auto& entry) { return entry.second.name == name; });
+  }
+  // What collect_garbage does, by its rules.
+  void collect_garbage() {
+    std::set<std::string> gone;
+    for (const auto& [id, experiment] : experiments) {
+      if (experiment.deleted && id != "0") gone.insert(id);
+    }
+    for (const auto& [id, run] : runs) {
+      if (!run.deleted) gone.erase(run.experiment);
+    }
+    for (auto run = runs.begin(); run != runs.end();)
+      run = run->second.deleted ? runs.erase(run) : std::next(run);
+    for (const std::string& id : gone) experiments.erase(id);
+  }
+};
+
+std::map<std::string, std::string> as_map(const std::vector<mlrt::Tag>& tags) {
+  std::map<std::string, std::string> map;
+  for (const auto& tag : tags) map[tag.key] = tag.value;
+  return map;
+}
+
 void compare_with_model(const TrackingStore& store, const TrackingModel& model) {
-  CHECK(store.list_experiments().size() == model.experiments.size());
-  for (const auto& [name, id] : model.experiments) CHECK(store.experiment_by_name(name)->id == id);
-  CHECK(store.list_runs({}, 1000000).size() == model.runs.size());
+  std::size_t active_experiments = 0, active_runs = 0;
+  for (const auto& [id, expected] : model.experiments) {
+    const mlrt::Experiment found = store.experiment(id);
+    CHECK(found.name == expected.name);
+    CHECK(found.lifecycle_stage == (expected.deleted ? "deleted" : "active"));
+    CHECK(as_map(found.tags) == expected.tags);
+    CHECK(store.experiment_by_name(expected.name)->id == id);
+    active_experiments += expected.deleted ? 0 : 1;
+  }
+  CHECK(store.list_experiments().size() == active_experiments);
+  mlrt::SearchQuery all;
+  all.view = mlrt::ViewType::kAll;
+  CHECK(store.search_experiments(all).items.size() == model.experiments.size());
+  for (const auto& entry : model.runs) active_runs += entry.second.deleted ? 0 : 1;
+  CHECK(store.list_runs({}, 1000000).size() == active_runs);
   for (const auto& [id, expected] : model.runs) {
     const RunRecord record = store.run(id);
     CHECK(record.name == expected.name);
+    CHECK(record.experiment_id == expected.experiment);
+    CHECK(record.lifecycle_stage == (expected.deleted ? "deleted" : "active"));
+    CHECK((record.end_time_ms == 0) == (expected.status == RunStatus::kRunning));
     CHECK(record.status == expected.status);
     std::map<std::string, std::string> params, tags;
     for (const auto& param : record.params) params[param.key] = param.value;
@@ -95,30 +142,48 @@ TEST_CASE("a store agrees with a plain model over random calls, also after it is
                              std::nan(""),
                              std::numeric_limits<double>::infinity(),
                              -std::numeric_limits<double>::infinity()};
-    for (int call = 0; call < 300; ++call) {
+    for (int call = 0; call < 1000; ++call) {
       const auto pick = [&] {
         auto run = model.runs.begin();
         std::advance(run, below(static_cast<unsigned>(model.runs.size())));
         return run;
       };
-      const int kind = model.runs.empty() ? 1 : below(10);
-      if (kind == 0) {
-        const std::string name = word(4);
-        const bool taken = model.experiments.count(name) > 0;
-        std::string id;
-        CHECK(caught([&] { id = store->create_experiment(name); }).message.empty() == !taken);
-        if (!taken) model.experiments[name] = id;
-      } else if (kind == 1) {
-        const std::string name = "run " + word(26);
+      if (call % 50 == 49) compare_with_model(*store, model);
+      const auto pick_experiment = [&] {
         auto experiment = model.experiments.begin();
         std::advance(experiment, below(static_cast<unsigned>(model.experiments.size())));
-        const RunRecord record = store->create_run({experiment->second, name, "u", 0, {}});
-        model.runs[record.run_id] = {name, RunStatus::kRunning, {}, {{"mlflow.runName", name}}, {}};
+        return experiment;
+      };
+      const auto works = [&](const auto& action, bool expected) {
+        CHECK(caught(action).message.empty() == expected);
+        return expected;
+      };
+      const int kind = model.runs.size() < 3 ? 1 + 12 * below(2) : below(16);
+      if (kind == 0) {
+        const std::string name = word(4);
+        const bool taken = model.has_name(name);
+        std::string id;
+        CHECK(caught([&] { id = store->create_experiment(name); }).message.empty() == !taken);
+        if (!taken) model.experiments[id] = {name, false, {}};
+      } else if (kind == 1) {
+        const std::string name = "run " + word(26);
+        const auto experiment = pick_experiment();
+        RunRecord record;
+        if (works(
+                [&] {
+                  record = store->create_run({experiment->first, name, "u", 0, {}});
+                },
+                !experiment->second.deleted)) {
+          ModelRun& run = model.runs[record.run_id];
+          run.name = name;
+          run.experiment = experiment->first;
+          run.tags = {{"mlflow.runName", name}};
+        }
       } else if (kind <= 3) {
         auto run = pick();
         std::map<std::string, std::string> list;
         for (int i = below(3); i >= 0; --i) list[word(5)] = word(3);
-        bool fine = true;
+        bool fine = !run->second.deleted;
         for (const auto& [key, value] : list) {
           auto old = run->second.params.find(key);
           fine = fine && (old == run->second.params.end() || old->second == value);
@@ -135,8 +200,9 @@ TEST_CASE("a store agrees with a plain model over random calls, also after it is
         }
         const bool broken = below(8) == 0;
         if (broken) metrics.push_back({"not!", 1, 1, 1});
-        CHECK(caught([&] { store->log_metrics(run->first, metrics); }).message.empty() == !broken);
-        if (broken) continue;
+        if (!works([&] { store->log_metrics(run->first, metrics); },
+                   !broken && !run->second.deleted))
+          continue;
         for (const Metric& metric : metrics) {
           run->second.history[metric.key].emplace(metric.timestamp_ms, metric.step,
                                                   ordered(metric.value));
@@ -145,13 +211,70 @@ TEST_CASE("a store agrees with a plain model over random calls, also after it is
         auto run = pick();
         const std::string key = below(5) == 0 ? "mlflow.runName" : word(4);
         const std::string value = "v" + word(9);
-        store->set_tags(run->first, {{key, value}});
+        if (!works([&] { store->set_tags(run->first, {{key, value}}); }, !run->second.deleted))
+          continue;
         run->second.tags[key] = value;
         if (key == "mlflow.runName") run->second.name = value;
       } else if (kind == 8) {
         auto run = pick();
-        run->second.status = below(2) == 0 ? RunStatus::kFinished : RunStatus::kFailed;
-        store->end_run(run->first, run->second.status);
+        const RunStatus status = below(2) == 0 ? RunStatus::kFinished : RunStatus::kFailed;
+        if (works([&] { store->end_run(run->first, status); }, !run->second.deleted))
+          run->second.status = status;
+      } else if (kind == 9) {  // resumes
+        auto run = pick();
+        const std::string name = "again " + word(26);
+        if (works(
+                [&] {
+                  store->update_run(run->first, {RunStatus::kRunning, 0, name});
+                },
+                !run->second.deleted)) {
+          run->second.status = RunStatus::kRunning;
+          run->second.name = name;
+          run->second.tags["mlflow.runName"] = name;
+        }
+      } else if (kind == 10) {
+        auto run = pick();
+        store->delete_run(run->first);
+        run->second.deleted = true;
+      } else if (kind == 11) {
+        auto run = pick();
+        store->restore_run(run->first);
+        run->second.deleted = false;
+      } else if (kind == 12) {
+        auto run = pick();
+        const std::string key = word(4);
+        if (works([&] { store->delete_tag(run->first, key); },
+                  !run->second.deleted && run->second.tags.count(key) > 0))
+          run->second.tags.erase(key);
+      } else if (kind == 13) {
+        const auto experiment = pick_experiment();
+        const bool restores = below(2) == 0;
+        const std::string id = experiment->first;
+        if (works([&] { restores ? store->restore_experiment(id) : store->delete_experiment(id); },
+                  experiment->second.deleted == restores)) {
+          experiment->second.deleted = !restores;
+          for (auto& entry : model.runs) {
+            if (entry.second.experiment == id) entry.second.deleted = !restores;
+          }
+        }
+      } else if (kind == 14) {
+        const auto experiment = pick_experiment();
+        const std::string id = experiment->first, key = word(3), name = word(6);
+        const bool active = !experiment->second.deleted;
+        auto& tags = experiment->second.tags;
+        const int what = below(3);
+        if (what == 0 && works([&] { store->set_experiment_tag(id, key, name); }, active))
+          tags[key] = name;
+        if (what == 1 &&
+            works([&] { store->delete_experiment_tag(id, key); }, active && tags.count(key) > 0))
+          tags.erase(key);
+        if (what == 2 &&
+            works([&] { store->rename_experiment(id, name); },
+                  active && (experiment->second.name == name || !model.has_name(name))))
+          experiment->second.name = name;
+      } else if (below(12) == 0) {
+        store->collect_garbage();
+        model.collect_garbage();
       } else if (below(5) == 0) {
         store.reset();
         store = std::make_unique<TrackingStore>(Database::open(dir.path("s.db")), dir.path("a"));

@@ -123,9 +123,6 @@ TEST_CASE_FIXTURE(StoreFixture, "an unknown run is not found, whatever is done w
   CHECK(caught([&] { store.set_tags(id, {{"a", "1"}}); }).message == message);
   CHECK(caught([&] { store.log_inputs(id, {{"n", "d", "", "", "", "", ""}}); }).message == message);
   CHECK(caught([&] { store.metric_history(id, "a"); }).message == message);
-  CHECK(caught([&] { store.log_text(id, "x", "a.txt"); }).message == message);
-  CHECK(caught([&] { store.list_artifacts(id); }).message == message);
-  CHECK(caught([&] { store.artifact_file(id, "a"); }).message == message);
   CHECK(caught([&] { store.run("../x"); }).has("for parameter 'run_id' supplied."));
 }
 
@@ -298,66 +295,10 @@ TEST_CASE_FIXTURE(StoreFixture, "a deleted run or experiment takes no more") {
   CHECK(caught([&] { store.log_metrics(run, {{"a", 1, 0, 0}}); }).message == message);
   CHECK(caught([&] { store.set_tags(run, {{"a", "1"}}); }).message == message);
   CHECK(caught([&] { store.end_run(run, RunStatus::kKilled); }).message == message);
-  CHECK(caught([&] { store.log_text(run, "x", "a.txt"); }).message == message);
   CHECK(store.run(run).lifecycle_stage == "deleted");
   sql("UPDATE experiments SET lifecycle_stage = 'deleted'");
   CHECK(caught([&] { store.create_run({}); }).message ==
         "The experiment 0 must be in the 'active' state. Current state is deleted.");
-}
-
-TEST_CASE_FIXTURE(StoreFixture, "artifacts are files below the run's folder") {
-  const std::string run = new_run();
-  CHECK(store.list_artifacts(run).empty());
-  mlrt::fs::write_file(dir.path("plot \xc3\xa9.svg"), "<svg/>");
-  store.log_artifact(run, dir.path("plot \xc3\xa9.svg"));
-  store.log_artifact(run, dir.path("plot \xc3\xa9.svg"), "plots/svg");
-  store.log_text(run, "hello", "notes/hello.txt");
-  store.log_text(run, "hello again", "notes/hello.txt");
-  CHECK(store.list_artifacts(run) == std::vector<std::string>{"notes/hello.txt",
-                                                              "plot \xc3\xa9.svg",
-                                                              "plots/svg/plot \xc3\xa9.svg"});
-  CHECK(mlrt::fs::read_file(store.artifact_file(run, "notes/hello.txt")) == "hello again");
-  CHECK(mlrt::fs::is_folder(store.artifact_file(run, "plots")));
-  const Caught absent = caught([&] { store.artifact_file(run, "notes/helo.txt"); });
-  CHECK(absent.code == ErrorCode::kNotFound);
-  CHECK(absent.message ==
-        "the run " + run + " has no artifact 'notes/helo.txt'; did you mean 'notes/hello.txt'?");
-  for (const char* bad : {"../x", "/x", "a/../../x", "%2e%2e/x", "a#b"}) {
-    CHECK(caught([&] { store.log_text(run, "x", bad); }).message.find("Invalid path") == 0);
-    CHECK(caught([&] {
-            store.log_artifact(run, dir.path("s.db"), bad);
-          }).message.find("Invalid path") == 0);
-    CHECK(caught([&] { store.artifact_file(run, bad); }).message.find("Invalid path") == 0);
-  }
-  CHECK(caught([&] { store.log_text(run, "x", ""); }).message.find("Invalid path") == 0);
-  CHECK(caught([&] { store.log_artifact(run, dir.path("absent")); }).code == ErrorCode::kNotFound);
-  CHECK(caught([&] {
-          store.log_artifact(run, dir.path());
-        }).has("is a folder: an artifact is a file"));
-}
-
-TEST_CASE_FIXTURE(StoreFixture,
-                  "an artifact that fails at any system call leaves nothing or is whole") {
-  const std::string run = new_run();
-  mlrt::fs::write_file(dir.path("data.bin"), std::string(100000, 'd'));
-  store.log_text(run, "kept", "kept.txt");
-  bool succeeded = false;
-  int failures = 0;
-  for (int fail_at = 1; !succeeded && fail_at < 200; ++fail_at) {
-    int calls = 0;
-    mlrt::fs::set_fault_hook(
-        [&](mlrt::fs::Op, const std::string&) { return ++calls == fail_at ? EIO : 0; });
-    const std::string folder = "n" + std::to_string(fail_at);
-    const Caught error = caught([&] { store.log_artifact(run, dir.path("data.bin"), folder); });
-    mlrt::fs::set_fault_hook({});
-    succeeded = error.message.empty();
-    failures += succeeded ? 0 : 1;
-    std::vector<std::string> expected = {"kept.txt"};
-    if (succeeded) expected.push_back(folder + "/data.bin");
-    CHECK(store.list_artifacts(run) == expected);
-  }
-  CHECK(succeeded);
-  CHECK(failures > 5);
 }
 
 TEST_CASE("four processes that log 200 times each never meet a locked store") {

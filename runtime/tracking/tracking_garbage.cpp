@@ -1,0 +1,143 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/clock.hpp"
+#include "core/fs.hpp"
+#include "core/text.hpp"
+#include "store/database.hpp"
+#include "tracking/logged_model_rows.hpp"
+#include "tracking/tracking_rows.hpp"
+#include "tracking/tracking_store.hpp"
+
+namespace mlrt {
+namespace {
+
+// So many runs or models go in one transaction: others who write wait for it.
+constexpr std::int64_t kGarbageBatch = 50;
+
+// What is to go. A deleted experiment goes with all runs and logged models of it, but stays while
+// a run of it is active (one that was restored alone). Experiment 0 stays: there is always a
+// "Default". ?1 is the time that it must have been deleted by.
+constexpr char kGarbageExperiments[] =
+    "SELECT e.experiment FROM experiments AS e WHERE e.lifecycle_stage = 'deleted' AND "
+    "coalesce(e.deleted_time, 0) <= ?1 AND e.experiment <> 0 AND NOT EXISTS (SELECT 1 FROM runs AS "
+    "a WHERE a.experiment = e.experiment AND a.lifecycle_stage = 'active')";
+
+std::string garbage_of(const char* table) {
+  return std::string(" FROM ") + table +
+         " AS t WHERE (t.lifecycle_stage = 'deleted' AND coalesce(t.deleted_time, 0) <= ?1) OR "
+         "t.experiment IN (" +
+         kGarbageExperiments + ")";
+}
+
+// The folder to remove for an artifact folder: MLflow's layout has one named by the id around it.
+// Nothing for a folder that we did not lay out ourselves, unless it is below our root.
+std::string garbage_folder(const std::string& artifacts, const std::string& id,
+                           const std::string& artifact_root) {
+  const std::string above = fs::parent(artifacts);
+  if (fs::basename(above) == id && fs::basename(artifacts) == "artifacts") return above;
+  return starts_with(artifacts, artifact_root + "/") ? artifacts : std::string();
+}
+
+std::uint64_t garbage_remove_folder(const std::string& folder, bool dry_run) {
+  if (folder.empty()) return 0;
+  const std::uint64_t bytes = fs::tree_size(folder).bytes;
+  if (!dry_run) fs::remove_tree(folder);
+  return bytes;
+}
+
+struct GarbageItem {
+  std::int64_t row = 0;
+  std::string id;
+};
+
+std::vector<GarbageItem> garbage_items(Transaction& transaction, const std::string& sql,
+                                       std::int64_t until_ms, std::int64_t after) {
+  std::vector<GarbageItem> items;
+  Statement row = transaction.query(sql, until_ms, after);
+  while (row.step()) items.push_back({row.integer(0), row.text(1)});
+  return items;
+}
+
+// The files go before the rows are gone for good: a stop between the two leaves rows that the next
+// collection finds again, never files that nobody knows of.
+template <typename Remove>
+std::size_t garbage_collect(Database& database, const std::string& sql, std::int64_t until_ms,
+                            bool dry_run, const Remove& remove) {
+  std::size_t count = 0;
+  std::int64_t after = std::numeric_limits<std::int64_t>::min();
+  for (;;) {
+    Transaction transaction(database,
+                            dry_run ? Transaction::Mode::kRead : Transaction::Mode::kWrite);
+    const std::vector<GarbageItem> items = garbage_items(transaction, sql, until_ms, after);
+    for (const GarbageItem& item : items) remove(transaction, item);
+    transaction.commit();
+    count += items.size();
+    if (static_cast<std::int64_t>(items.size()) < kGarbageBatch) return count;
+    after = items.back().row;
+  }
+}
+
+}  // namespace
+
+TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
+  const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
+  Garbage garbage;
+  const auto sql = [](const char* table, const char* row, const char* id) {
+    return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
+           garbage_of(table) + ") WHERE row > ?2 ORDER BY row LIMIT " +
+           std::to_string(kGarbageBatch);
+  };
+
+  garbage.logged_models = garbage_collect(
+      *database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        const std::string artifacts =
+            logged_model_folder(find_logged_model(transaction, item.id), artifact_root_);
+        if (!dry_run) {
+          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
+        }
+        garbage.artifact_bytes +=
+            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
+      });
+  garbage.runs = garbage_collect(
+      *database_, sql("runs", "run", "run_id"), until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        const std::string artifacts =
+            run_artifact_folder(find_run_row(transaction, item.row), artifact_root_);
+        if (!dry_run) {
+          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
+        }
+        garbage.artifact_bytes +=
+            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
+      });
+  const std::string experiments =
+      std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
+      ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
+  garbage.experiments = garbage_collect(
+      *database_, experiments, until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        bool has_own_place = false;
+        {
+          Statement row = transaction.query(
+              "SELECT artifact_location FROM experiments WHERE experiment = ?", item.row);
+          has_own_place = row.step() && !row.is_null(0);
+        }
+        if (dry_run) return;
+        // A run or model that came in since the first steps goes with it, as it is below its
+        // folder.
+        transaction.run("DELETE FROM logged_models WHERE experiment = ?", item.row);
+        transaction.run("DELETE FROM runs WHERE experiment = ?", item.row);
+        transaction.run("DELETE FROM experiments WHERE experiment = ?", item.row);
+        // A place that the user chose may hold other things.
+        if (has_own_place) return;
+        garbage.artifact_bytes += garbage_remove_folder(
+            experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
+      });
+  return garbage;
+}
+
+}  // namespace mlrt

@@ -1,0 +1,199 @@
+#include <set>
+#include <utility>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "store/database.hpp"
+#include "tracking/logged_model_rows.hpp"
+#include "tracking/metric_blocks.hpp"
+#include "tracking/rules.hpp"
+#include "tracking/tracking_rows.hpp"
+#include "tracking/tracking_store.hpp"
+
+namespace mlrt {
+namespace {
+
+constexpr char kDatasetContextTag[] = "mlflow.data.context";
+
+void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
+                           const std::vector<Param>& params) {
+  for (const Param& param : params) {
+    std::optional<std::string> old;
+    {
+      Statement found = transaction.query("SELECT value FROM params WHERE run = ? AND key = ?",
+                                          row.run, param.key);
+      if (found.step()) old = found.text(0);
+    }
+    if (!old) {
+      transaction.run("INSERT INTO params (run, key, value) VALUES (?, ?, ?)", row.run, param.key,
+                      param.value);
+    } else if (*old != param.value) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "Changing param values is not allowed. Param with key='" + param.key +
+                      "' was already logged with value='" + *old + "' for run ID='" +
+                      row.record.run_id + "'. Attempted logging new value '" + param.value + "'.");
+    }
+  }
+}
+
+// `metrics` have their times.
+void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
+                            const std::vector<Metric>& metrics, const std::string& writer_id) {
+  std::vector<MetricRecord> records;
+  records.reserve(metrics.size());
+  std::set<std::string_view> models;
+  for (const Metric& metric : metrics) {
+    // Only a model that is there can have metrics: a mistyped id would lose them.
+    if (!metric.model_id.empty() && models.insert(metric.model_id).second)
+      find_logged_model(transaction, metric.model_id);
+    records.push_back({&metric, transaction.next_sequence()});
+  }
+  add_metrics(transaction, row.run, writer_id, records);
+}
+
+struct TrackingBatch {
+  std::vector<Metric> metrics;
+  std::vector<Param> params;
+  std::vector<Tag> tags;
+};
+
+// Everything is checked before the store is asked for anything.
+void tracking_log(Database& database, const std::string& run_id, TrackingBatch batch,
+                  bool numbered) {
+  check_run_id(run_id);
+  const auto path = [numbered](const char* list, std::size_t i) {
+    return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
+  };
+  const std::int64_t now = now_ms();
+  for (std::size_t i = 0; i < batch.metrics.size(); ++i) {
+    check_metric(batch.metrics[i], path("metrics", i));
+    if (batch.metrics[i].timestamp_ms == 0) batch.metrics[i].timestamp_ms = now;
+  }
+  for (std::size_t i = 0; i < batch.params.size(); ++i)
+    batch.params[i] = checked_param(batch.params[i], path("params", i));
+  batch.tags = checked_tags(batch.tags, numbered);
+  check_unique_params(batch.params);
+
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  tracking_write_params(transaction, row, batch.params);
+  tracking_write_metrics(transaction, row, batch.metrics, database.writer_id());
+  write_run_tags(transaction, row.run, batch.tags);
+  transaction.commit();
+}
+
+// MLflow has the context among the tags.
+DatasetInput tracking_checked_input(const DatasetInput& input) {
+  DatasetInput checked = input;
+  checked.tags.clear();
+  for (const Tag& tag : input.tags) {
+    if (tag.key != kDatasetContextTag) {
+      checked.tags.push_back(tag);
+    } else if (checked.context.empty()) {
+      checked.context = tag.value;
+    }
+  }
+  check_dataset(checked);
+  return checked;
+}
+
+void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
+                          const DatasetInput& input) {
+  // A data set is known by name and digest: what it was described as first stays.
+  transaction.run(
+      "INSERT OR IGNORE INTO datasets (experiment, name, digest, source_type, source, schema, "
+      "profile) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      row.experiment, input.name, input.digest, input.source_type, input.source, input.schema,
+      input.profile);
+  std::int64_t dataset = 0;
+  {
+    Statement found = transaction.query(
+        "SELECT dataset FROM datasets WHERE experiment = ? AND name = ? AND digest = ?",
+        row.experiment, input.name, input.digest);
+    if (found.step()) dataset = found.integer(0);
+  }
+  const std::int64_t is_new = transaction.insert(
+      "INSERT OR IGNORE INTO inputs (run, dataset, context) VALUES (?, ?, ?) RETURNING 1", row.run,
+      dataset, input.context);
+  if (is_new == 0) return;
+  for (const Tag& tag : input.tags) {
+    transaction.run(
+        "INSERT INTO input_tags (run, dataset, context, key, value) VALUES (?, ?, ?, ?, ?) ON "
+        "CONFLICT DO UPDATE SET value = excluded.value",
+        row.run, dataset, input.context, tag.key, tag.value);
+  }
+}
+
+}  // namespace
+
+void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
+  tracking_log(*database_, run_id, {{}, params, {}}, params.size() > 1);
+}
+
+void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
+  tracking_log(*database_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+}
+
+void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
+  tracking_log(*database_, run_id, {{}, {}, tags}, tags.size() > 1);
+}
+
+void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
+                              const std::vector<Param>& params, const std::vector<Tag>& tags) {
+  check_batch_limits(metrics.size(), params.size(), tags.size());
+  tracking_log(*database_, run_id, {metrics, params, tags}, true);
+}
+
+void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  const std::int64_t found =
+      transaction.insert("DELETE FROM tags WHERE run = ? AND key = ? RETURNING 1", row.run, key);
+  if (found == 0) {
+    throw Error(ErrorCode::kNotFound, "No tag with name: " + key + " in run with id " + run_id);
+  }
+  transaction.commit();
+}
+
+void TrackingStore::log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs) {
+  check_run_id(run_id);
+  std::vector<DatasetInput> checked;
+  for (const DatasetInput& input : inputs) checked.push_back(tracking_checked_input(input));
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  for (const DatasetInput& input : checked) tracking_write_input(transaction, row, input);
+  transaction.commit();
+}
+
+void TrackingStore::log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs) {
+  check_run_id(run_id);
+  for (const RunOutput& output : outputs) check_logged_model_id(output.model_id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  for (const RunOutput& output : outputs) {
+    transaction.run(
+        "INSERT INTO outputs (run, model_id, step) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET step "
+        "= excluded.step",
+        row.run, output.model_id, output.step);
+  }
+  transaction.commit();
+}
+
+std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
+                                                  const std::string& key) const {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key);
+}
+
+std::vector<Metric> TrackingStore::sampled_history(const std::string& run_id,
+                                                   const std::string& key,
+                                                   std::size_t max_points) const {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key,
+                             max_points == 0 ? 1 : max_points);
+}
+
+}  // namespace mlrt

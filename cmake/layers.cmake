@@ -12,7 +12,7 @@ set(mlrt_third_party_cli dep_cli11)
 
 # Layers that are mostly templates of their libraries and never in a hot loop: smaller code, so that the
 # executable stays within four megabytes.
-set(mlrt_small_layers cli net)
+set(mlrt_small_layers cli lua net)
 
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/scripts/layers.txt)

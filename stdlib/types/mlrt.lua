@@ -191,8 +191,8 @@ function mlrt.training(options) end
 ---@class mlrt.Training
 local Training = {}
 
---- Reports one round. Errors: "interrupted" after Ctrl-C, "conflict" when the training has ended,
---- what a callback raised.
+--- Reports one round. Errors: "interrupted" after Ctrl-C, "conflict" when the training has ended or
+--- is just calling a callback, what a callback raised.
 ---@param step integer
 ---@param metrics table<string, number>
 function Training:round(step, metrics) end

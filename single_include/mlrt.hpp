@@ -385,12 +385,10 @@ std::string format_csv(const Table& table);
 namespace mlrt {
 
 // A model bundle: the files of a model folder in one zip file. Written by us it has
-//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry, sorted,
-//   which
-//     `sha256sum -c` reads after a plain unzip
+//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry,
+//     sorted, which `sha256sum -c` reads after a plain unzip
 //   - entries sorted by byte, STORED, each beginning at a multiple of 64 bytes, so that a mapped
-//   file is
-//     read in place
+//     file is read in place
 //   - fixed times and modes: the same files give the same bytes
 // The format number in the manifest is raised only for what an older reader could not read rightly.
 class Bundle final : public FileSet {
@@ -915,12 +913,12 @@ class Registry {
                                 const std::string& description = "", ModelFiles* files = nullptr);
 
   std::vector<RegisteredModel> list_models() const;  // by name
+  // These throw kNotFound that names what is missing and, for a model or alias, the nearest name
+  // there is.
   RegisteredModel model(const std::string& name) const;
   ModelVersion version(const std::string& name, std::int64_t version) const;
   ModelVersion latest_version(const std::string& name) const;
   ModelVersion version_by_alias(const std::string& name, const std::string& alias) const;
-
-  // The three above throw kNotFound that names what is missing and the nearest name there is.
 
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);
@@ -1252,6 +1250,10 @@ std::string extension(const std::string& path);  // "a/b.c" -> ".c"; "" when non
 // With one '/' between. `name` is always taken below `folder`: join("a", "/b") is "a/b".
 std::string join(const std::string& folder, const std::string& name);
 
+// True for the name of what write_file, and others who write beside a target and rename, have not
+// renamed yet: ".<anything>.<16 hex digits>.tmp". After a kill such files may stay behind.
+bool is_temporary_name(std::string_view name);
+
 // True for a relative path with '/' that stays below its root: no empty part, no "." or "..", no
 // backslash, no NUL, valid UTF-8, at most 4096 bytes. Names inside bundles and artifact folders.
 bool is_safe_relative(std::string_view path);
@@ -1526,7 +1528,7 @@ namespace mlrt {
 // Reads the first document of `text` by YAML's core schema: plain null, booleans, integers and
 // floats become such, everything else a string. Throws kInvalidParameter with `what`, line and
 // column for text that is not YAML, has a key twice, is deeper than 64 levels, holds more than a
-// million values, or uses aliases (which can make a small file expand without bound).
+// million values or 16 MiB, or uses aliases (which can make a small file expand without bound).
 Json parse_yaml(std::string_view text, std::string_view what);
 
 // Block style, keys in the order of `value`, strings quoted where YAML would read them as another
@@ -1642,7 +1644,8 @@ class HttpClient {
   // length when it is not empty, or when the method is POST, PUT or PATCH. Throws kInvalidParameter
   // for a URL, method or header that is none, kUnavailable when nothing answers or the connection
   // breaks, kTimeout beyond the time (except for how long the system takes to resolve a name),
-  // kTooLarge for an answer beyond the limit.
+  // kTooLarge for an answer beyond the limit, kInterrupted when the user asked to stop while it
+  // waited.
   HttpResponse request(std::string_view method, std::string_view url,
                        const HttpFields& headers = {}, std::string_view body = {}) const;
 
@@ -1808,7 +1811,8 @@ struct HttplibCall {
 
 // The client side: sends `call` over the connected socket `fd` and reads the answer. Throws
 // kTimeout at `deadline_ms` (of monotonic_ms), kUnavailable when the connection breaks or what
-// comes is not HTTP, kTooLarge for an answer beyond the limit. The socket is of no more use then.
+// comes is not HTTP, kTooLarge for an answer beyond the limit, kInterrupted when the user asked to
+// stop while it waited. The socket is of no more use then.
 HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline_ms);
 
 }  // namespace mlrt
@@ -1852,8 +1856,7 @@ struct Route {
 class Router {
  public:
   // `pattern` is "/" and segments: "runs" matches itself, "{name}" one segment that is not empty,
-  // and
-  // "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
+  // and "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
   // patterns that match, the one that is literal earlier wins, in whatever order they were added.
   // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);
@@ -2023,7 +2026,8 @@ struct Accepted {
 bool accept_tcp(const Socket& listening, Accepted& accepted);
 
 // Connects before `deadline_ms` (of monotonic_ms). Throws kTimeout, or kUnavailable with the
-// reason; each names host and port. How long the system takes to resolve a name is its own matter.
+// reason, each with host and port; kInterrupted when the user asked to stop while it waited. How
+// long the system takes to resolve a name is its own matter.
 Socket connect_tcp(const std::string& host, int port, std::int64_t deadline_ms);
 
 enum class IoStatus { kOk, kClosed, kTimeout, kStopped };
@@ -2521,6 +2525,10 @@ class StoreConnection {
   // Throws kInternal in the child of a fork, where the connection is the parent's.
   void require_own_process() const;
 
+  // Throws kIo when the store's file was moved, deleted or replaced since it was opened: what is
+  // written would be lost.
+  void require_same_file();
+
   // Whether a transaction is open.
   bool in_transaction() const;
 
@@ -2930,8 +2938,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
 
 // The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
-// data
-// ... Error: Failed to enforce schema of data ... Error: " and `why`.
+// data ... Error: Failed to enforce schema of data ... Error: " and `why`.
 std::string scoring_schema_message(const std::string& data, const Signature& signature,
                                    const std::string& why);
 
@@ -2953,8 +2960,7 @@ namespace mlrt {
 //   GET  /ping, /health  "\n" while the model can answer
 //   GET  /version        mlrt's version as plain text
 //   POST /invocations    application/json or text/csv (parse_scoring_json, parse_scoring_csv);
-//   answers
-//                        {"predictions": [0.93, ...]}, one number a row
+//                        answers {"predictions": [0.93, ...]}, one number a row
 // Numbers are the shortest text that reads back as the same double. A NaN or infinite prediction is
 // null, since JSON has no word for it. Every other content type, and a charset other than UTF-8, is
 // 415 with a plain text, as MLflow's server answers; all other errors are {"error_code",
@@ -2996,13 +3002,12 @@ extern "C" {
 // Lua reports an error by leaving frames (an exception when Lua is compiled as C++, longjmp when as
 // C); C++ by throwing. Neither may cross the other: a longjmp skips destructors, and Lua's own
 // handlers would swallow a C++ exception. So
-//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua errors
-//   after
-//     all C++ objects of the call are gone;
-//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in protect(),
-//   which
-//     turns Lua errors into the exception LuaFailure. What the manual marks "-" needs no
-//     protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a traversal, ...
+//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua
+//     errors after all C++ objects of the call are gone;
+//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in
+//     protect(), which turns Lua errors into the exception LuaFailure. What the manual marks "-"
+//     needs no protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a
+//     traversal, ...
 
 #include <exception>
 #include <string>
@@ -3307,15 +3312,15 @@ extern const std::size_t kEmbeddedFileCount;
 //
 // The signal handler sets the flag of core/interrupt.hpp and a count hook on the coroutines that
 // are running; the hook raises the error "interrupted", so that `<close>` variables run. pcall and
-// its like are replaced by ones that do not catch while the flag is set. A second signal ends the
-// process at once.
+// its like are replaced by ones that do not catch while the flag is set, and os.execute by one that
+// passes on the Ctrl-C that ended its command. A second signal ends the process at once.
 
 #include <csignal>
 
 namespace mlrt {
 
-// Replaces pcall, xpcall and coroutine.resume, .wrap and .close in the open libraries; may raise a
-// Lua error.
+// Replaces pcall, xpcall, coroutine.resume, .wrap and .close, and os.execute in the open libraries;
+// may raise a Lua error.
 void open_interrupts(lua_State* L);
 
 // While it lives, SIGINT and SIGTERM interrupt the script of `L`, which runs on this thread. Inside
@@ -3425,6 +3430,7 @@ void set_lua_memory_for_tests(LuaMemory* memory);
 // A training that a script reports; `training` is empty once it has ended.
 struct ScriptTraining {
   std::unique_ptr<Training> training;
+  bool telling = false;  // its observers are being told: they must not end it beneath us
 };
 
 struct ScriptState {
@@ -3552,7 +3558,6 @@ class LuaArgs {
   std::int64_t integer(int index, const char* argument) const;
   std::int64_t integer(int index, const char* argument, std::int64_t fallback) const;
   bool boolean(int index, const char* argument, bool fallback) const;
-  void require_function(int index, const char* argument) const;
   void require_table(int index, const char* argument) const;
 
   // {"a", "b"}; none or nil is the empty list.
@@ -4401,6 +4406,17 @@ std::string join(const std::string& folder, const std::string& name) {
   return out.append(name, from, std::string::npos);
 }
 
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  constexpr std::size_t kHexDigits = 16;
+  if (name.size() < 1 + kHexDigits + kEnd.size() || name.front() != '.') return false;
+  if (name.substr(name.size() - kEnd.size()) != kEnd) return false;
+  name.remove_suffix(kEnd.size());
+  const std::string_view hex = name.substr(name.size() - kHexDigits);
+  return name[name.size() - kHexDigits - 1] == '.' &&
+         hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 bool is_safe_relative(std::string_view path) {
   if (path.empty() || path.size() > kFsLongestSafePath || !is_utf8(path)) return false;
   if (path.find('\\') != std::string_view::npos || path.find('\0') != std::string_view::npos) {
@@ -4562,8 +4578,6 @@ void check_interrupt() {
 }  // namespace mlrt
 
 // ---- core/json.cpp
-#include <set>
-
 namespace mlrt {
 namespace {
 
@@ -4679,59 +4693,6 @@ JsonBareWords json_take_bare_words(std::string_view text) {
   return words;
 }
 
-// Watches the parser, so that a bad text is refused before it costs memory.
-class JsonGuard {
- public:
-  JsonGuard(std::string_view text, std::string_view what, const JsonLimits& limits,
-            const JsonBareWords& words)
-      : text_(text), what_(what), limits_(limits), words_(words) {}
-
-  std::size_t scalars() const { return scalars_; }
-
-  bool on_event(int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
-      ++opened_;
-      if (static_cast<std::size_t>(depth) >= limits_.max_depth) {
-        std::size_t byte = json_nth_token(
-            text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
-        throw_json_error(
-            what_, text_, byte,
-            "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
-      }
-      if (event == Event::object_start) keys_.emplace_back();
-    } else if (event == Event::object_end) {
-      keys_.pop_back();
-    } else if (event == Event::key) {
-      ++keys_seen_;
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) {
-        std::size_t byte = json_nth_token(
-            text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
-        throw_json_error(what_, text_, byte,
-                         "the key " + quoted(key) + " is there twice in one object");
-      }
-    } else if (event == Event::value) {
-      ++scalars_;
-      if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
-        parsed = words_.values[words_taken_++].second;
-      }
-    }
-    return true;
-  }
-
- private:
-  std::string_view text_;
-  std::string_view what_;
-  const JsonLimits& limits_;
-  const JsonBareWords& words_;
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-  std::size_t opened_ = 0;
-  std::size_t keys_seen_ = 0;
-  std::size_t scalars_ = 0;
-  std::size_t words_taken_ = 0;
-};
-
 // The library's text is "[id] parse error at line 1, column 2: why": the why is for the user. It
 // ends with what was read last, which may be long and is the sender's.
 std::string json_reason(const char* text) {
@@ -4742,6 +4703,108 @@ std::string json_reason(const char* text) {
   return safe.substr(1, safe.size() - 2);
 }
 
+// Builds the value from the parser's events, so that a bad text is refused before it costs memory.
+// (The library's own way to watch it, a callback, looks through the whole parent at the end of each
+// object: a list of half a million records took minutes.)
+class JsonBuilder final : public Json::json_sax_t {
+ public:
+  JsonBuilder(std::string_view text, std::string_view what, const JsonLimits& limits,
+              const JsonBareWords& words)
+      : text_(text), what_(what), limits_(limits), words_(words) {}
+
+  Json take() { return std::move(root_); }
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
+  bool string(string_t& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t& value) override { return scalar(std::move(value)); }
+
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& key) override {
+    ++keys_seen_;
+    const auto made = open_.back()->get_ref<Json::object_t&>().emplace(key, nullptr);
+    if (!made.second) {
+      std::size_t byte = json_nth_token(
+          text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
+      throw_json_error(what_, text_, byte,
+                       "the key " + quoted(key) + " is there twice in one object");
+    }
+    member_ = &made.first->second;
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+    if (const auto* syntax = dynamic_cast<const Json::parse_error*>(&error)) {
+      throw_json_error(std::string(what_) + " is not valid JSON", text_,
+                       syntax->byte > 0 ? syntax->byte - 1 : 0, json_reason(error.what()),
+                       error.what());
+    }
+    std::size_t byte = json_nth_token(text_, scalars_ + 1, json_is_scalar);
+    throw_json_error(what_, text_, byte, "a number is beyond the range of a double", error.what());
+  }
+
+ private:
+  // Where it stands stays where it is as long as it is open: only the innermost container grows.
+  Json* add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    if (open_.back()->is_array()) {
+      auto& elements = open_.back()->get_ref<Json::array_t&>();
+      elements.push_back(std::move(value));
+      return &elements.back();
+    }
+    *member_ = std::move(value);
+    return member_;
+  }
+
+  bool scalar(Json value) {
+    ++scalars_;
+    if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
+      value = words_.values[words_taken_++].second;
+    }
+    add(std::move(value));
+    return true;
+  }
+
+  bool open(Json container) {
+    ++opened_;
+    if (open_.size() >= limits_.max_depth) {
+      std::size_t byte = json_nth_token(
+          text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
+      throw_json_error(what_, text_, byte,
+                       "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
+    }
+    open_.push_back(add(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::string_view text_;
+  std::string_view what_;
+  const JsonLimits& limits_;
+  const JsonBareWords& words_;
+  Json root_;
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;  // of the innermost object: where the value of its last key goes
+  std::size_t opened_ = 0;
+  std::size_t keys_seen_ = 0;
+  std::size_t scalars_ = 0;
+  std::size_t words_taken_ = 0;
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what, const JsonLimits& limits) {
@@ -4751,19 +4814,9 @@ Json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
     words = json_take_bare_words(text);
     text = words.text;
   }
-  JsonGuard guard(text, what, limits, words);
-  try {
-    return Json::parse(text.begin(), text.end(),
-                       [&guard](int depth, Json::parse_event_t event, Json& parsed) {
-                         return guard.on_event(depth, event, parsed);
-                       });
-  } catch (const Json::parse_error& error) {
-    throw_json_error(std::string(what) + " is not valid JSON", text,
-                     error.byte > 0 ? error.byte - 1 : 0, json_reason(error.what()), error.what());
-  } catch (const Json::out_of_range& error) {
-    std::size_t byte = json_nth_token(text, guard.scalars() + 1, json_is_scalar);
-    throw_json_error(what, text, byte, "a number is beyond the range of a double", error.what());
-  }
+  JsonBuilder builder(text, what, limits, words);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
 }
 
 std::string dump_json(const Json& value) {
@@ -5017,6 +5070,8 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
   if (word.empty() || word.size() > kLongestWord) return {};
   std::string lowered = to_lower(word);
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // A name that shares no letter with the word is not near: "-h" for "-x", or "a" for "z".
+  best = std::min(best, word.size() - std::min(word.find_first_not_of('-'), word.size()));
   std::string found;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestWord) continue;
@@ -5119,6 +5174,9 @@ std::string to_lower(std::string_view text) {
 
 namespace mlrt {
 namespace {
+
+// A gigabyte of blanks deflates to a megabyte, and libyaml takes a minute to read it.
+constexpr std::size_t kYamlMaxBytes = std::size_t{16} << 20;
 
 constexpr std::size_t kYamlMaxDepth = 64;
 constexpr std::size_t kYamlMaxValues = 1000000;
@@ -5565,6 +5623,11 @@ class YamlWriter {
 }  // namespace
 
 Json parse_yaml(std::string_view text, std::string_view what) {
+  if (text.size() > kYamlMaxBytes) {
+    throw Error(ErrorCode::kInvalidParameter, std::string(what) + " has " +
+                                                  std::to_string(text.size()) +
+                                                  " bytes; YAML of more than 16 MiB is not read");
+  }
   return YamlReader(text, what).read();
 }
 
@@ -6425,6 +6488,7 @@ namespace {
 constexpr std::size_t kHttplibCopyBytes = 65536;  // larger bodies are not copied beside the header
 constexpr std::size_t kHttplibStatusLineBytes = 256;
 constexpr std::size_t kHttplibHeadBytes = 65536;
+constexpr std::int64_t kHttplibInterruptCheckMs = 100;
 
 // What Stream asks for and neither of our streams needs.
 class HttplibStreamBase : public httplib::Stream {
@@ -6530,18 +6594,34 @@ class HttplibCallStream final : public HttplibStreamBase {
   }
 
   ssize_t write(const char* data, size_t size) override {
-    const IoResult sent = send_some(fd_, data, size, deadline_ms_);
+    const IoResult sent =
+        wait([&](std::int64_t until_ms) { return send_some(fd_, data, size, until_ms); });
     return sent.status == IoStatus::kOk ? static_cast<ssize_t>(sent.size_bytes) : fail(sent.status);
   }
 
   socket_t socket() const override { return fd_; }
 
   bool timed_out() const { return timed_out_; }
+  bool interrupted() const { return interrupted_; }
   bool head_too_large() const { return head_too_large_; }
 
  private:
+  // Waits in slices, so that Ctrl-C ends the call and not just a poll() of it.
+  template <class Step>
+  IoResult wait(const Step& step) {
+    for (;;) {
+      const std::int64_t until_ms =
+          std::min(deadline_ms_, monotonic_ms() + kHttplibInterruptCheckMs);
+      const IoResult result = step(until_ms);
+      if (result.status != IoStatus::kTimeout || until_ms == deadline_ms_) return result;
+      interrupted_ = interrupt_requested();
+      if (interrupted_) return {IoStatus::kStopped, 0};
+    }
+  }
+
   ssize_t receive(char* data, std::size_t size) {
-    const IoResult received = receive_some(fd_, data, size, deadline_ms_, -1);
+    const IoResult received =
+        wait([&](std::int64_t until_ms) { return receive_some(fd_, data, size, until_ms, -1); });
     if (received.status == IoStatus::kOk) return static_cast<ssize_t>(received.size_bytes);
     return received.status == IoStatus::kClosed ? 0 : fail(received.status);
   }
@@ -6584,6 +6664,7 @@ class HttplibCallStream final : public HttplibStreamBase {
   bool first_line_ = true;
   bool informational_ = false;
   bool timed_out_ = false;
+  bool interrupted_ = false;
   bool head_too_large_ = false;
 };
 
@@ -6679,6 +6760,7 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
                     std::to_string(too_large ? call.max_response_bytes : kHttplibHeadBytes) +
                     " bytes" + (too_large ? "" : " for its header"));
   }
+  if (stream.interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
   if (stream.timed_out()) {
     throw Error(ErrorCode::kTimeout, where + " did not answer within the time limit");
   }
@@ -7302,7 +7384,8 @@ namespace mlrt {
 namespace {
 
 constexpr int kSocketBacklog = 512;
-constexpr std::int64_t kSocketLongestPollMs = 3600 * 1000;
+constexpr std::int64_t kSocketLongestPollMs = std::int64_t{3600} * 1000;
+constexpr std::int64_t kSocketInterruptCheckMs = 100;
 
 struct SocketAddressesDeleter {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
@@ -7372,14 +7455,20 @@ int socket_poll(pollfd* fds, nfds_t count, std::int64_t deadline_ms) {
               "cannot listen on " + host + " port " + port_text + ": " + socket_reason(error));
 }
 
-// 0, or the errno of the failure; ETIMEDOUT at the deadline.
+// 0, or the errno of the failure; ETIMEDOUT at the deadline. Throws kInterrupted.
 int socket_connect(int fd, const addrinfo& address, std::int64_t deadline_ms) {
   if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS && errno != EINTR) return errno;
   pollfd waiting{fd, POLLOUT, 0};
-  const int ready = socket_poll(&waiting, 1, deadline_ms);
-  if (ready < 0) return errno;
-  if (ready == 0) return ETIMEDOUT;
+  int ready = 0;
+  while (ready == 0) {
+    const std::int64_t until_ms = std::min(deadline_ms, monotonic_ms() + kSocketInterruptCheckMs);
+    ready = socket_poll(&waiting, 1, until_ms);
+    if (ready < 0) return errno;
+    if (ready > 0) break;
+    if (until_ms == deadline_ms) return ETIMEDOUT;
+    check_interrupt();
+  }
   int error = 0;
   socklen_t size = sizeof(error);
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
@@ -7767,7 +7856,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   std::size_t fields = 0;
   for (;; ++at) {  // over the separator
     if (!first_names && fields == names_.size()) {
-      fail(at, "a field too many: the table has " + std::to_string(names_.size()) + " columns");
+      fail(at, "a field too many: the table has " + std::to_string(names_.size()) +
+                   (names_.size() == 1 ? " column" : " columns"));
     }
     if (fields == kCsvMaxColumns) fail_columns(at);
     cells_.push_back(scan_field(at));
@@ -7776,8 +7866,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   }
   if (first_names) set_names(fields);
   if (fields < names_.size()) {
-    fail(at, "only " + std::to_string(fields) + " fields: the table has " +
-                 std::to_string(names_.size()) + " columns");
+    fail(at, "only " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
+                 ": the table has " + std::to_string(names_.size()) + " columns");
   }
   skip_line_end(at);
 }
@@ -10071,6 +10161,15 @@ std::string StoreConnection::query_text(std::string_view sql) {
 
 bool StoreConnection::read_only() const { return sqlite3_db_readonly(handle_, "main") == 1; }
 
+void StoreConnection::require_same_file() {
+  int moved = 0;
+  const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (code != SQLITE_OK || moved == 0) return;
+  throw Error(ErrorCode::kIo, "the store " + quoted(shown_path_, 300) +
+                                  " was moved, deleted or replaced while it was open: nothing was "
+                                  "written; open it anew");
+}
+
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
 void StoreConnection::disable_checkpoints() {
@@ -10287,6 +10386,7 @@ Transaction::Transaction(Database& database, Mode mode)
   database.owner_.store(std::this_thread::get_id());
   try {
     run(mode == Mode::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    if (mode == Mode::kWrite) connection().require_same_file();
   } catch (const std::exception&) {
     connection().roll_back();
     database.owner_.store(std::thread::id());
@@ -11798,7 +11898,14 @@ void TrackingStore::log_text(const std::string& run_id, const std::string& text,
 std::vector<std::string> TrackingStore::list_artifacts(const std::string& run_id) const {
   const std::string folder = artifact_folder(run_id);
   if (!fs::is_folder(folder)) return {};
-  return fs::list_files_below(folder);
+  std::vector<std::string> files = fs::list_files_below(folder);
+  // What is being written now, or was when a process was killed, is no artifact.
+  const auto unfinished = [](const std::string& file) {
+    const std::vector<std::string> names = split(file, '/');
+    return std::any_of(names.begin(), names.end(), fs::is_temporary_name);
+  };
+  files.erase(std::remove_if(files.begin(), files.end(), unfinished), files.end());
+  return files;
 }
 
 std::string TrackingStore::artifact_file(const std::string& run_id, const std::string& path) const {
@@ -11850,6 +11957,7 @@ RunStatus parse_run_status(std::string_view name) {
 
 // ---- tracking/rules.cpp
 #include <iterator>
+#include <set>
 #include <string_view>
 
 namespace mlrt {
@@ -13271,7 +13379,7 @@ std::string session_resolve_version(const SessionState& state, const ModelVersio
   if (starts_with(version.source, kRunsPrefix)) return session_resolve_run(state, version.source);
   if (fs::exists(version.source)) return version.source;
   // The store may have been moved with its artifacts; copies are named by their content.
-  const std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
+  std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
   if (fs::exists(moved)) return moved;
   throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
                                         " of the model " + quoted(version.name) +
@@ -13315,17 +13423,27 @@ class SessionModelCopy final : public ModelFiles {
   bool renamed_ = false;
 };
 
+// A model's own faults are told by its files' names: which model it is, only the caller knows.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+  try {
+    return Model::load(files);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidParameter) throw;
+    throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
+  }
+}
+
 // Packs or copies the model at `path`, after having loaded it.
 void session_copy_model(const std::string& path, SessionModelCopy& copy) {
   if (fs::is_folder(path)) {
     const auto files = open_model_folder(path);
-    Model::load(*files);
+    session_load_files(path, *files);
     copy.set_digest(write_bundle(copy.temporary(), *files));
     return;
   }
   const auto bundle = Bundle::open(path);
   bundle->verify();
-  Model::load(*bundle);
+  session_load_files(path, *bundle);
   fs::copy_file(path, copy.temporary());
   const std::string digest = Bundle::open(copy.temporary())->digest();
   if (digest != bundle->digest()) {
@@ -13433,7 +13551,7 @@ std::shared_ptr<const Model> Session::load_model(const std::string& uri) const {
 std::shared_ptr<const Model> load_model(const std::string& path) {
   const std::shared_ptr<const FileSet> files = open_model_files(path);
   if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
-  return Model::load(*files);
+  return session_load_files(path, *files);
 }
 
 std::string save_model(const Model& model, const std::string& path) {
@@ -14147,9 +14265,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature) {
 
 Table parse_scoring_csv(std::string_view body, const Signature& signature) {
   CsvOptions options;
-  for (const ColumnSpec& spec : signature.inputs) {
-    options.column_types.emplace_back(spec.name, scoring_column_type(scoring_type(spec).cell));
-  }
+  options.column_types = input_column_types(signature);
   try {
     return parse_csv(body, "the request body", options);
   } catch (const Error& error) {
@@ -15695,12 +15811,34 @@ int train_bind_training(lua_State* L) {
   });
 }
 
-Training& train_open(const std::shared_ptr<ScriptTraining>& training, const char* function) {
-  if (training->training == nullptr) {
-    throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+void train_require_idle(const ScriptTraining& training, const char* function) {
+  if (training.telling) {
+    throw Error(ErrorCode::kConflict,
+                std::string(function) +
+                    ": the training is telling its observers; a callback cannot report to it");
   }
-  return *training->training;
 }
+
+// Keeps the training as it is while its observers, which may be callbacks of the script, are told.
+class TrainTelling {
+ public:
+  TrainTelling(const std::shared_ptr<ScriptTraining>& training, const char* function)
+      : training_(training) {
+    train_require_idle(*training, function);
+    if (training->training == nullptr) {
+      throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+    }
+    training->telling = true;
+  }
+  ~TrainTelling() { training_->telling = false; }
+  TrainTelling(const TrainTelling&) = delete;
+  TrainTelling& operator=(const TrainTelling&) = delete;
+
+  Training* operator->() const { return training_->training.get(); }
+
+ private:
+  std::shared_ptr<ScriptTraining> training_;
+};
 
 int train_bind_round(lua_State* L) {
   return guard(L, [=] {
@@ -15708,7 +15846,8 @@ int train_bind_round(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     const std::int64_t step = args.integer(2, "step");
     args.require_table(3, "metrics");
-    train_open(training, args.name()).round(step, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->round(step, metrics);
     return 0;
   });
 }
@@ -15719,7 +15858,8 @@ int train_bind_finish(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     std::shared_ptr<const Model> model;
     if (!args.absent(2)) model = check_handle<const Model>(L, 2, args.name(), "model");
-    train_open(training, args.name()).finish(model, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->finish(model, metrics);
     training->training.reset();
     return 0;
   });
@@ -15730,6 +15870,7 @@ int train_bind_fail(lua_State* L) {
   return guard(L, [=] {
     const std::shared_ptr<ScriptTraining>* handle = test_handle<ScriptTraining>(L, 1);
     if (handle == nullptr || *handle == nullptr || (*handle)->training == nullptr) return 0;
+    train_require_idle(**handle, "training:fail");
     const std::unique_ptr<Training> training = std::move((*handle)->training);
     if (!lua_isnoneornil(L, 2)) {
       protect(L, {2}, [&](lua_State* P) {
@@ -16338,6 +16479,7 @@ void Interpreter::run_prompt() {
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 
 namespace mlrt {
 namespace {
@@ -16519,6 +16661,22 @@ int interrupt_coroutine_close(lua_State* L) {
   return 2;
 }
 
+// os.execute: Lua's own, the upvalue. While the command runs, C's system() ignores Ctrl-C, which
+// the terminal sends to both, so the command's end tells of it. A shell says 128 + 2 for its child.
+int interrupt_execute(lua_State* L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  if (lua_gettop(L) == 3 && lua_type(L, 2) == LUA_TSTRING) {
+    const bool by_signal = std::strcmp(lua_tostring(L, 2), "signal") == 0;
+    if (lua_tointeger(L, 3) == (by_signal ? SIGINT : 128 + SIGINT)) {
+      raise(SIGINT);
+      if (interrupt_requested()) raise_lua_error(L, ErrorCode::kInterrupted, "interrupted");
+    }
+  }
+  return lua_gettop(L);
+}
+
 }  // namespace
 
 void open_interrupts(lua_State* L) {
@@ -16534,7 +16692,11 @@ void open_interrupts(lua_State* L) {
   lua_setfield(L, -2, "wrap");
   lua_pushcfunction(L, interrupt_coroutine_close);
   lua_setfield(L, -2, "close");
-  lua_pop(L, 1);
+  lua_getglobal(L, LUA_OSLIBNAME);
+  lua_getfield(L, -1, "execute");
+  lua_pushcclosure(L, interrupt_execute, 1);
+  lua_setfield(L, -2, "execute");
+  lua_pop(L, 2);
 }
 
 namespace {
@@ -17493,10 +17655,6 @@ bool LuaArgs::boolean(int index, const char* argument, bool fallback) const {
   return lua_toboolean(state_, index) != 0;
 }
 
-void LuaArgs::require_function(int index, const char* argument) const {
-  if (lua_type(state_, index) != LUA_TFUNCTION) wrong(index, argument, "a function");
-}
-
 void LuaArgs::require_table(int index, const char* argument) const {
   if (lua_type(state_, index) != LUA_TTABLE) wrong(index, argument, "a table");
 }
@@ -17837,7 +17995,9 @@ const unsigned char kEmbeddedStdlib0[] =
     "function mlrt.register_model(source, name, given)\n"
     "  local o = options.check(\"register_model\", given, { alias = \"string\", run_i"
     "d = \"string\" })\n"
-    "  local run = mlrt.active_run()\n"
+    "  -- A runs:/ source names its own run, whichever is active.\n"
+    "  local run = not tostring(source):find(\"^runs:\") and mlrt.active_run() or nil"
+    "\n"
     "  return native.registry.register(source, name, o.alias, o.run_id or run and run"
     ".id)\n"
     "end\n"
@@ -17998,7 +18158,7 @@ const unsigned char kEmbeddedStdlib2[] =
 }  // namespace
 
 extern const EmbeddedFile kEmbeddedFiles[] = {
-    {"mlrt.lua", kEmbeddedStdlib0, 5206},
+    {"mlrt.lua", kEmbeddedStdlib0, 5314},
     {"mlrt/options.lua", kEmbeddedStdlib1, 2321},
     {"mlrt/table.lua", kEmbeddedStdlib2, 1276},
 };

@@ -116,7 +116,9 @@ void add_serve_command(CLI::App& root, CommandTree& tree) {
       "  mlrt serve taxi-tips.mlrt --port 8080\n"
       "  mlrt serve models:/taxi-tips@champion --port 0\n"
       "  curl http://127.0.0.1:8080/invocations -H 'Content-Type: application/json' \\\n"
-      "    -d '{\"dataframe_records\": [{\"fare\": 12.5, \"payment_type\": \"Cash\"}]}'");
+      "    -d '{\"dataframe_records\": [{\"trip_miles\": 2.5, \"fare\": 9.25, "
+      "\"trip_seconds\": 540,\n"
+      "         \"payment_type\": \"Credit Card\"}]}'");
   serve->callback([&tree] {
     tree.chosen = [&tree] {
       if (tree.serve.model.empty()) {
@@ -230,8 +232,12 @@ std::string command_help(const CLI::App& command, const std::string& name) {
 [[noreturn]] void throw_unexpected_word(const CLI::App& command, const std::string& name,
                                         const std::string& word) {
   if (word.size() > 1 && word[0] == '-') {
-    const std::string hint =
-        did_you_mean(word.substr(0, word.find('=')), command_option_names(command));
+    const std::string option = word.substr(0, word.find('='));
+    const std::vector<std::string> options = command_option_names(command);
+    if (std::find(options.begin(), options.end(), option) != options.end()) {
+      throw Error(ErrorCode::kUsage, "the option " + option + " must stand behind '" + name + "'");
+    }
+    const std::string hint = did_you_mean(option, options);
     throw Error(ErrorCode::kUsage, "unknown option " + quoted(word) + " of '" + name + "'" + hint);
   }
   const std::vector<std::string> children = subcommand_names(command);
@@ -277,6 +283,11 @@ int run_command(const CommandLine& line) {
     const auto [command, name] = chosen_command(root);
     print_out(command_help(*command, name));
     return 0;
+  } catch (const CLI::ArgumentMismatch& error) {
+    // Every option takes one value or none, so a mismatch is a value that is absent.
+    const std::string text = error.what();
+    throw Error(ErrorCode::kUsage, "the option " + text.substr(0, text.find(':')) +
+                                       " needs a value; see 'mlrt " + line.subject + " --help'");
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorCode::kUsage, "'" + line.subject + "': " + error.what() + "; see 'mlrt " +
                                        line.subject + " --help'");

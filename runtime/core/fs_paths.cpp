@@ -66,6 +66,17 @@ std::string join(const std::string& folder, const std::string& name) {
   return out.append(name, from, std::string::npos);
 }
 
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  constexpr std::size_t kHexDigits = 16;
+  if (name.size() < 1 + kHexDigits + kEnd.size() || name.front() != '.') return false;
+  if (name.substr(name.size() - kEnd.size()) != kEnd) return false;
+  name.remove_suffix(kEnd.size());
+  const std::string_view hex = name.substr(name.size() - kHexDigits);
+  return name[name.size() - kHexDigits - 1] == '.' &&
+         hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 bool is_safe_relative(std::string_view path) {
   if (path.empty() || path.size() > kFsLongestSafePath || !is_utf8(path)) return false;
   if (path.find('\\') != std::string_view::npos || path.find('\0') != std::string_view::npos) {

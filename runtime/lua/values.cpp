@@ -156,10 +156,6 @@ bool LuaArgs::boolean(int index, const char* argument, bool fallback) const {
   return lua_toboolean(state_, index) != 0;
 }
 
-void LuaArgs::require_function(int index, const char* argument) const {
-  if (lua_type(state_, index) != LUA_TFUNCTION) wrong(index, argument, "a function");
-}
-
 void LuaArgs::require_table(int index, const char* argument) const {
   if (lua_type(state_, index) != LUA_TTABLE) wrong(index, argument, "a table");
 }

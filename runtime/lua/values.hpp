@@ -35,7 +35,6 @@ class LuaArgs {
   std::int64_t integer(int index, const char* argument) const;
   std::int64_t integer(int index, const char* argument, std::int64_t fallback) const;
   bool boolean(int index, const char* argument, bool fallback) const;
-  void require_function(int index, const char* argument) const;
   void require_table(int index, const char* argument) const;
 
   // {"a", "b"}; none or nil is the empty list.

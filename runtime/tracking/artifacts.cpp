@@ -1,5 +1,7 @@
 // The files of a run: TrackingStore's part that works on folders, not on the database.
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/text.hpp"
@@ -38,7 +40,14 @@ void TrackingStore::log_text(const std::string& run_id, const std::string& text,
 std::vector<std::string> TrackingStore::list_artifacts(const std::string& run_id) const {
   const std::string folder = artifact_folder(run_id);
   if (!fs::is_folder(folder)) return {};
-  return fs::list_files_below(folder);
+  std::vector<std::string> files = fs::list_files_below(folder);
+  // What is being written now, or was when a process was killed, is no artifact.
+  const auto unfinished = [](const std::string& file) {
+    const std::vector<std::string> names = split(file, '/');
+    return std::any_of(names.begin(), names.end(), fs::is_temporary_name);
+  };
+  files.erase(std::remove_if(files.begin(), files.end(), unfinished), files.end());
+  return files;
 }
 
 std::string TrackingStore::artifact_file(const std::string& run_id, const std::string& path) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/session.hpp"
+#include "bundle/bundle.hpp"
 #include "cli/cli_support.hpp"
 #include "core/fs.hpp"
 #include "store/database.hpp"
@@ -74,6 +75,12 @@ TEST_CASE("a bundle that is damaged or none is refused before anything listens")
   const ProcessResult none = run_mlrt(folder.path(), {"serve", "folder", "--port", "0"});
   CHECK(none.exit_code != 0);
   CHECK_MESSAGE(none.err.find("MLmodel") != std::string::npos, none.err);
+  // A zip that is sound, but whose model is not ours: the line names the bundle too.
+  MemoryFiles foreign;
+  foreign.add("MLmodel", "flavors:\n  sklearn:\n    code: x\n");
+  write_bundle(path, foreign);
+  check_bad_input(run_mlrt(folder.path(), {"serve", "m.mlrt", "--port", "0"}), 1,
+                  "'m.mlrt': MLmodel has no flavor that mlrt knows");
 }
 
 TEST_CASE("a file that is no store is refused and left as it is") {

@@ -305,6 +305,19 @@ TEST_CASE_FIXTURE(StoreFixture, "a deleted run or experiment takes no more") {
         "The experiment 0 must be in the 'active' state. Current state is deleted.");
 }
 
+TEST_CASE_FIXTURE(StoreFixture, "what a killed process left half-written is no artifact") {
+  const std::string run = new_run();
+  store.log_text(run, "hello", "hello.txt");
+  const std::string folder = store.run(run).artifact_folder;
+  const std::string left = ".model.bcd19f92380cd17a.tmp";
+  mlrt::fs::make_folders(mlrt::fs::join(folder, left));
+  mlrt::fs::write_file(mlrt::fs::join(folder, left + "/MLmodel"), "x");
+  mlrt::fs::write_file(mlrt::fs::join(folder, ".hello.txt.9fade13ccaf749c2.tmp"), "hel");
+  mlrt::fs::write_file(mlrt::fs::join(folder, ".9fade13ccaf749c2.tmp"), "hel");
+  store.log_text(run, "mine", ".hidden.tmp");
+  CHECK(store.list_artifacts(run) == std::vector<std::string>{".hidden.tmp", "hello.txt"});
+}
+
 TEST_CASE_FIXTURE(StoreFixture, "artifacts are files below the run's folder") {
   const std::string run = new_run();
   CHECK(store.list_artifacts(run).empty());

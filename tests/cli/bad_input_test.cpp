@@ -123,6 +123,20 @@ TEST_CASE("a store that may only be read can be listed, but not written") {
   CHECK(Session(folder.path("mlrt.db")).tracking().list_runs({}, 10).size() == 1);
 }
 
+TEST_CASE("a file that may not grow any further is an error, not the end by a signal") {
+  TempDir dir;
+  std::vector<std::string> command = {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"};
+  for (const std::string& word : mlrt_command({"-e", "require('mlrt').start_run()"})) {
+    command.push_back(word);
+  }
+  ProcessOptions options;
+  options.folder = dir.path();
+  const ProcessResult result = run_process(command, options);
+  CHECK(result.exit_code == 1);
+  CHECK(result.err.find("the system failed to read or write the store 'mlrt.db': File too large") !=
+        std::string::npos);
+}
+
 TEST_CASE("a store that another process holds locked too long is told") {
   TempDir folder;
   { Session session(folder.path("mlrt.db")); }

@@ -12,7 +12,7 @@ endforeach()
 add_library(mlrt_single INTERFACE)
 target_include_directories(mlrt_single INTERFACE ${MLRT_SINGLE_DIR} ${shims})
 target_compile_definitions(mlrt_single INTERFACE
-  MLRT_EXPOSE_INTERNALS MLRT_WITH_SERVER MLRT_WITH_LUA)
+  MLRT_EXPOSE_INTERNALS MLRT_WITH_SERVER MLRT_WITH_LUA MLRT_LUA_IS_CPP)
 # What is tested here is that the merged text works; -O0 halves the time to compile it so often.
 target_compile_options(mlrt_single INTERFACE -O0 -U_FORTIFY_SOURCE)
 target_link_libraries(mlrt_single INTERFACE dep_json dep_yaml dep_zlib dep_mbedcrypto dep_sqlite

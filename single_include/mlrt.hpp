@@ -385,12 +385,10 @@ std::string format_csv(const Table& table);
 namespace mlrt {
 
 // A model bundle: the files of a model folder in one zip file. Written by us it has
-//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry, sorted,
-//   which
-//     `sha256sum -c` reads after a plain unzip
+//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry,
+//     sorted, which `sha256sum -c` reads after a plain unzip
 //   - entries sorted by byte, STORED, each beginning at a multiple of 64 bytes, so that a mapped
-//   file is
-//     read in place
+//     file is read in place
 //   - fixed times and modes: the same files give the same bytes
 // The format number in the manifest is raised only for what an older reader could not read rightly.
 class Bundle final : public FileSet {
@@ -732,15 +730,6 @@ enum class RunStatus { kRunning, kScheduled, kFinished, kFailed, kKilled };
 const char* run_status_name(RunStatus status);      // "RUNNING", ... as MLflow writes them
 RunStatus parse_run_status(std::string_view name);  // throws kInvalidParameter for another word
 
-struct Experiment {
-  std::string id;  // a decimal number; "0" is "Default"
-  std::string name;
-  std::string artifact_location;  // absolute folder
-  std::string lifecycle_stage;    // "active" or "deleted"
-  std::int64_t creation_time_ms = 0;
-  std::int64_t last_update_time_ms = 0;
-};
-
 struct Param {
   std::string key;
   std::string value;
@@ -751,11 +740,25 @@ struct Tag {
   std::string value;
 };
 
+struct Experiment {
+  std::string id;  // a decimal number; "0" is "Default"
+  std::string name;
+  std::string artifact_location;  // absolute folder
+  std::string lifecycle_stage;    // "active" or "deleted"
+  std::int64_t creation_time_ms = 0;
+  std::int64_t last_update_time_ms = 0;
+  std::vector<Tag> tags;  // by key
+};
+
 struct Metric {
   std::string key;
   double value = 0;  // NaN and infinities are kept
   std::int64_t timestamp_ms = 0;
   std::int64_t step = 0;
+  // What it was measured on, where that is known: a logged model, a data set.
+  std::string model_id = {};
+  std::string dataset_name = {};
+  std::string dataset_digest = {};
 };
 
 // A data set that a run used.
@@ -767,6 +770,14 @@ struct DatasetInput {
   std::string schema;   // JSON, may be empty
   std::string profile;  // JSON, may be empty
   std::string context;  // "train", "eval", ...; may be empty
+  // Beside the context, which MLflow has as the tag mlflow.data.context.
+  std::vector<Tag> tags = {};
+};
+
+// A logged model that a run made, and at which step.
+struct RunOutput {
+  std::string model_id;
+  std::int64_t step = 0;
 };
 
 struct RunRecord {
@@ -783,6 +794,47 @@ struct RunRecord {
   std::vector<Tag> tags;         // by key
   std::vector<Metric> metrics;   // the latest of each key, by key
   std::vector<DatasetInput> inputs;
+  std::vector<RunOutput> outputs;  // by step, then id
+};
+
+enum class LoggedModelStatus { kPending, kReady, kFailed };
+
+const char* logged_model_status_name(LoggedModelStatus status);  // "PENDING", "READY", "FAILED"
+LoggedModelStatus parse_logged_model_status(std::string_view name);
+
+// A model that was logged (MLflow 3), with an id of its own.
+struct LoggedModel {
+  std::string model_id;  // "m-" and 32 hex digits
+  std::string experiment_id;
+  std::string name;
+  std::string model_type;       // "Agent", "classifier", ...; may be empty
+  std::string source_run_id;    // may be empty
+  std::string artifact_folder;  // absolute: <root>/<experiment id>/models/<model id>/artifacts
+  LoggedModelStatus status = LoggedModelStatus::kPending;
+  std::string lifecycle_stage;  // "active" or "deleted"
+  std::int64_t creation_time_ms = 0;
+  std::int64_t last_update_time_ms = 0;
+  std::vector<Param> params;  // by key
+  std::vector<Tag> tags;      // by key
+  std::vector<Metric>
+      metrics;  // those that were logged with its id: the latest of each key, run and data set
+};
+
+enum class ViewType { kActive, kDeleted, kAll };
+
+// What to look for. The language is MLflow's (search_parser.hpp).
+struct SearchQuery {
+  std::string filter;                 // empty: everything
+  std::vector<std::string> order_by;  // "metrics.rmse ASC", ...; empty: newest first
+  ViewType view = ViewType::kActive;
+  std::size_t max_results = 0;  // 0: MLflow's default for the kind
+  std::string page_token;       // from the page before; empty: the first
+};
+
+template <typename Item>
+struct SearchPage {
+  std::vector<Item> items;
+  std::string next_page_token;  // empty: this is the last one
 };
 
 }  // namespace mlrt
@@ -802,11 +854,25 @@ class TrackingStore {
   // <root>/<experiment id>/<run id>/artifacts.
   TrackingStore(std::shared_ptr<Database> database, std::string artifact_root);
 
+  // ---- experiments
+
   // Returns the new id. Throws kAlreadyExists if the name is taken, by a deleted experiment too.
-  std::string create_experiment(const std::string& name);
+  // `artifact_location` is a folder ("": the usual one below the root).
+  std::string create_experiment(const std::string& name, const std::string& artifact_location = "",
+                                const std::vector<Tag>& tags = {});
   Experiment experiment(const std::string& id) const;
   std::optional<Experiment> experiment_by_name(const std::string& name) const;
-  std::vector<Experiment> list_experiments() const;  // by id
+  std::vector<Experiment> list_experiments() const;  // active ones, by id
+  SearchPage<Experiment> search_experiments(const SearchQuery& query) const;
+  void rename_experiment(const std::string& id, const std::string& name);
+  // Deleting marks the experiment and its active runs; restoring brings back all. The name stays
+  // reserved until collect_garbage.
+  void delete_experiment(const std::string& id);
+  void restore_experiment(const std::string& id);
+  void set_experiment_tag(const std::string& id, const std::string& key, const std::string& value);
+  void delete_experiment_tag(const std::string& id, const std::string& key);
+
+  // ---- runs
 
   struct NewRun {
     std::string experiment_id = "0";
@@ -820,6 +886,21 @@ class TrackingStore {
   // Active runs, newest first; all experiments when `experiment_ids` is empty.
   std::vector<RunRecord> list_runs(const std::vector<std::string>& experiment_ids,
                                    std::size_t max_results) const;
+  // Runs of the experiments (all active ones when `experiment_ids` is empty) that match.
+  SearchPage<RunRecord> search_runs(const std::vector<std::string>& experiment_ids,
+                                    const SearchQuery& query) const;
+  // Sets what is given; an end time is set with a final status (0: now) and taken away by RUNNING
+  // and SCHEDULED, which is how a run is resumed.
+  struct RunUpdate {
+    std::optional<RunStatus> status;
+    std::int64_t end_time_ms = 0;
+    std::optional<std::string> name;
+  };
+  RunRecord update_run(const std::string& run_id, const RunUpdate& update);
+  void delete_run(const std::string& run_id);
+  void restore_run(const std::string& run_id);
+  void delete_tag(const std::string& run_id, const std::string& key);
+  void log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs);
   // `status` is kFinished, kFailed or kKilled; an end time of 0 means now. Ending again replaces
   // both.
   void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);
@@ -841,24 +922,189 @@ class TrackingStore {
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
   // the run does not have gives none.
   std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
+  // At most about `max_points` of it for drawing: for each of as many stretches of equal length the
+  // points of the least and the greatest value, the first and the last of all always among them.
+  std::vector<Metric> sampled_history(const std::string& run_id, const std::string& key,
+                                      std::size_t max_points) const;
 
-  // Files under the run's artifact folder, replaced if they are there. Paths are relative with '/';
-  // one that would leave the folder is refused ("Invalid path"). log_artifact keeps the file's own
-  // name, in the folder `path` ("": at the top) as in MLflow; log_text's `path` is the file. After
-  // an error no file has changed; folders that were made for it may stay, empty.
-  void log_artifact(const std::string& run_id, const std::string& local_file,
-                    const std::string& path = "");
-  void log_text(const std::string& run_id, const std::string& text, const std::string& path);
-  std::vector<std::string> list_artifacts(
-      const std::string& run_id) const;  // all files, relative, sorted
-  // The place of an artifact (file or folder) on disk. Throws kNotFound that names it.
-  std::string artifact_file(const std::string& run_id, const std::string& path) const;
+  // ---- artifacts: see tracking/artifacts.hpp
 
+  const std::string& artifact_root() const { return artifact_root_; }
   // The run's artifact folder, which need not exist yet. kInvalidParameter if the run must be
   // active and is deleted.
   std::string artifact_folder(const std::string& run_id, bool must_be_active = false) const;
 
-  const std::string& artifact_root() const { return artifact_root_; }
+  // Really deletes runs, experiments and logged models that were deleted at least `older_than_ms`
+  // ago, with their artifacts, metrics and names.
+  struct Garbage {
+    std::size_t experiments = 0, runs = 0, logged_models = 0;
+    std::uint64_t artifact_bytes = 0;
+  };
+  Garbage collect_garbage(std::int64_t older_than_ms = 0, bool dry_run = false);
+
+ private:
+  std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/artifacts.hpp
+namespace mlrt {
+
+class Database;
+
+// One file or folder of an artifact listing.
+struct ArtifactInfo {
+  std::string path;  // relative with '/'
+  bool is_folder = false;
+  std::uint64_t size_bytes = 0;  // 0 for a folder
+  std::string sha256;  // 64 hex digits; empty for a folder and for what was not logged by mlrt
+};
+
+// The tag of a logged model that says below which path of its run it appears, where that is not its
+// name.
+extern const char kLoggedModelPathTag[];
+
+// The files of runs and logged models: <root>/<experiment>/<run>/artifacts/... and
+// <root>/<experiment>/models/<model id>/artifacts/..., as MLflow lays them out. `owner` is a run id
+// or a logged model's id ("m-" and 32 hex digits). Paths are relative with '/'; one that would
+// leave the folder is refused ("Invalid path"). The SHA-256 of each file is kept in the store.
+//
+// A run shows the logged models that it made (those that are READY) as folders among its artifacts,
+// as MLflow 3's client does, so that clients who know no logged models find them below the run too;
+// the files themselves lie in the model's folder only. What the run itself has under the same path
+// comes first.
+//
+// Any thread may use it. Writing is all or nothing: after an error no file has changed, folders
+// made for it may stay, empty. A file that is there is replaced. kNotFound for an unknown owner.
+class ArtifactStore {
+ public:
+  ArtifactStore(std::shared_ptr<Database> database, std::string artifact_root);
+
+  // The file keeps its own name, in the folder `path` ("": at the top), as in MLflow.
+  void log_file(const std::string& owner, const std::string& local_file,
+                const std::string& path = "");
+  // All files below `local_folder`, below `path`; links are refused.
+  void log_folder(const std::string& owner, const std::string& local_folder,
+                  const std::string& path = "");
+  // `path` is the file.
+  void log_bytes(const std::string& owner, const std::string& bytes, const std::string& path);
+  // Every file of the set, below `path`.
+  void log_files(const std::string& owner, const FileSet& files, const std::string& path = "");
+
+  // What lies directly in the folder `path` (MLflow's listing), by name; all files below it when
+  // `recursive`. Nothing for a file, and for what is not there.
+  std::vector<ArtifactInfo> list(const std::string& owner, const std::string& path = "",
+                                 bool recursive = false) const;
+  // The place of an artifact (file or folder) on disk; of "", the owner's folder. Throws kNotFound
+  // that names it.
+  std::string locate(const std::string& owner, const std::string& path) const;
+  // Copies a file or folder (everything, for "") to `local_folder` (made on demand), below the path
+  // that it has here; returns where it lies now. Throws kDataCorrupt for a file that is not what
+  // was logged; those before it have been copied.
+  std::string download(const std::string& owner, const std::string& path,
+                       const std::string& local_folder) const;
+  // Removes a file, or a folder with all in it. Throws kNotFound; kConflict for a logged model,
+  // which is removed as such.
+  void remove(const std::string& owner, const std::string& path);
+  // Files whose bytes are no longer those that were logged, or that are gone; by path. Reads all.
+  std::vector<std::string> damaged(const std::string& owner) const;
+  // The folder of `owner`, which need not exist yet. kInvalidParameter if it must be active and is
+  // deleted.
+  std::string folder(const std::string& owner, bool must_be_active = false) const;
+
+  // A logged model that a run shows, and where.
+  struct RunModel {
+    std::string path;  // "model"
+    std::string model_id;
+    std::string folder;  // absolute
+  };
+  // By path; of several under one path the newest.
+  std::vector<RunModel> models_of_run(const std::string& run_id) const;
+
+ private:
+  struct Place;
+  std::optional<Place> find_model(const std::string& owner, const std::string& path) const;
+  Place find(const std::string& owner, const std::string& path) const;
+  [[noreturn]] void refuse_absent(const std::string& owner, const std::string& path) const;
+  void list_place(const Place& place, const std::string& path, bool recursive,
+                  std::vector<ArtifactInfo>& found) const;
+
+  std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/exchange.hpp
+namespace mlrt {
+
+// What an import brought in, and what it could not read.
+struct ImportReport {
+  std::size_t experiments = 0, runs = 0, params = 0, tags = 0, metrics = 0, inputs = 0;
+  std::size_t logged_models = 0, registered_models = 0, model_versions = 0,
+              artifacts = 0;  // new ones
+  std::vector<std::string>
+      problems;  // "mlruns/1/abc/metrics/loss:3: ...", what was left out and why
+};
+
+struct ImportOptions {
+  std::string experiment;      // for TensorBoard files: the experiment's name; empty: "tensorboard"
+  bool copy_artifacts = true;  // files that the source's paths lead to, where they are at hand
+  // Called now and then with what is done and what there is to do (0: unknown).
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+};
+
+// Imports from what `path` is: an MLflow SQLite database, an mlruns/ folder, a TensorBoard event
+// file or a folder of such. Ids and times are kept. Every imported metric takes its identity from a
+// hash of its content, so importing a source again, when it has grown, adds only what is new. What
+// is sound is imported, what is not is listed; the source is never changed. Throws kNotFound,
+// kInvalidParameter for something that is none of these, kDataCorrupt for a database of which
+// nothing can be read.
+ImportReport import_tracking(TrackingStore& store, const std::shared_ptr<Database>& database,
+                             const std::string& path, const ImportOptions& options = {});
+
+// Writes the store as an MLflow SQLite database that `mlflow ui --backend-store-uri sqlite:///FILE`
+// opens. `path` must not exist. Returns the schema revision (Alembic) of MLflow that was written.
+std::string export_mlflow(const TrackingStore& store, const std::shared_ptr<Database>& database,
+                          const std::string& path);
+
+}  // namespace mlrt
+
+// ---- tracking/logged_models.hpp
+namespace mlrt {
+
+class Database;
+
+// Logged models (MLflow 3) in a store: a model that was logged has an id of its own, and metrics
+// can be linked to it. Any thread may use it; errors and atomicity as in TrackingStore.
+class LoggedModels {
+ public:
+  LoggedModels(std::shared_ptr<Database> database, std::string artifact_root);
+
+  struct NewModel {
+    std::string experiment_id = "0";
+    std::string name;  // empty: one is made up; none of / : . % " ' \ #
+    std::string source_run_id;
+    std::string model_type;
+    std::vector<Param> params;
+    std::vector<Tag> tags;
+  };
+  // PENDING. The id is "m-" and 32 hex digits. `source_run_id` need not be known here.
+  LoggedModel create(const NewModel& model);
+  // This and all but restore take a deleted model for none, as MLflow does: kNotFound.
+  LoggedModel get(const std::string& model_id) const;
+  // In all experiments when `experiment_ids` is empty.
+  SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
+                                 const SearchQuery& query) const;
+  LoggedModel finalize(const std::string& model_id, LoggedModelStatus status);  // kReady or kFailed
+  // A parameter is immutable, as a run's.
+  void log_params(const std::string& model_id, const std::vector<Param>& params);
+  void set_tags(const std::string& model_id, const std::vector<Tag>& tags);
+  void delete_tag(const std::string& model_id, const std::string& key);  // kNotFound without it
+  void remove(const std::string& model_id);                              // marks it deleted
+  void restore(const std::string& model_id);
 
  private:
   std::shared_ptr<Database> database_;
@@ -915,12 +1161,12 @@ class Registry {
                                 const std::string& description = "", ModelFiles* files = nullptr);
 
   std::vector<RegisteredModel> list_models() const;  // by name
+  // These throw kNotFound that names what is missing and, for a model or alias, the nearest name
+  // there is.
   RegisteredModel model(const std::string& name) const;
   ModelVersion version(const std::string& name, std::int64_t version) const;
   ModelVersion latest_version(const std::string& name) const;
   ModelVersion version_by_alias(const std::string& name, const std::string& alias) const;
-
-  // The three above throw kNotFound that names what is missing and the nearest name there is.
 
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);
@@ -960,14 +1206,41 @@ class Run {
                    std::int64_t step = 0);
   void set_tag(const std::string& key, const std::string& value);
   void log_input(const DatasetInput& dataset);
+  void set_tags(const std::vector<Tag>& tags);
+  void delete_tag(const std::string& key);
+  void set_description(const std::string& text);  // the tag mlflow.note.content
+  void log_batch(const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                 const std::vector<Tag>& tags);
+  // See tracking/artifacts.hpp.
   void log_artifact(const std::string& local_file, const std::string& path = "");
+  void log_artifacts(const std::string& local_folder, const std::string& path = "");
   void log_text(const std::string& text, const std::string& path);
-  // The model as an MLflow model folder below the run's artifacts; returns its URI,
-  // "runs:/<id>/<path>". Throws kAlreadyExists if the run has that artifact.
+  // `json` is JSON text, checked, and stored with an indent of 2; `path` ends in ".json".
+  void log_json(const std::string& json, const std::string& path);
+  // The table as MLflow's log_table stores it: JSON {"columns": [...], "data": [[...]]}; a table
+  // that is there gets the rows appended, and the columns that it did not have. `path` ends in
+  // ".json". Of several threads of one session that append to one table no row is lost.
+  void log_table(const Table& table, const std::string& path);
+  // `bytes` are those of an image file: PNG, JPEG, GIF, WebP or SVG, told by its first bytes, with
+  // `path` ending accordingly.
+  void log_image(const std::string& bytes, const std::string& path);
+  // An image of a series, which MLflow's pages show by step; PNG only. Stored as MLflow's log_image
+  // does (3.10 and newer): images/<key>+step+<step>+timestamp+<ms>+<uuid>.png, with '~' for each
+  // '/' of the key. A key has letters, digits and _ - . / and spaces.
+  void log_image(const std::string& bytes, const std::string& key, std::int64_t step);
+  // Samples the machine from now until the run ends, at least every 10 ms
+  // (tracking/system_metrics.hpp). In a run that is resumed the steps go on. kConflict when it is
+  // sampled already.
+  void start_system_metrics(std::int64_t interval_ms = 10000);
+  // The model as a logged model: READY, an output of the run, named by the last part of `path`. Its
+  // files lie in the logged model's folder, as MLflow 3 has it, once; "runs:/<id>/<path>", which is
+  // returned, finds them there, and the run lists them below `path`. Throws kAlreadyExists if the
+  // run has that artifact. After an error the logged model is FAILED, or there is none.
   std::string log_model(const Model& model, const std::string& path = "model");
 
   RunRecord record() const;
-  // Ending twice is fine, the first one stands. After an error the run is still open.
+  // Ending twice is fine, the first one stands. After an error the run is still open, but the
+  // machine is sampled no more.
   void end(RunStatus status = RunStatus::kFinished);
 
  private:
@@ -976,10 +1249,13 @@ class Run {
   void require_open() const;
   void end_quietly() noexcept;
 
+  struct Sampling;
+
   std::shared_ptr<SessionState> session_;
   std::string id_, name_, experiment_id_;
   std::atomic<bool> ended_{false};
   int uncaught_at_start_ = 0;
+  std::unique_ptr<Sampling> sampling_;
 };
 
 }  // namespace mlrt
@@ -1014,23 +1290,33 @@ class Session {
 
   const std::string& store() const;
   TrackingStore& tracking() const;
+  ArtifactStore& artifacts() const;
+  LoggedModels& logged_models() const;
   Registry& registry() const;
+
+  // See tracking/exchange.hpp.
+  ImportReport import_tracking(const std::string& path, const ImportOptions& options = {}) const;
+  std::string export_mlflow(const std::string& path) const;
 
   void set_experiment(const std::string& name);  // for runs started later; created on demand
   Run start_run(const RunOptions& options = {});
   Run start_run(const std::string& name);
+  // Opens a run that exists, ended or not, for more logging: it is RUNNING again. Throws kNotFound,
+  // and kInvalidParameter for a deleted one.
+  Run resume_run(const std::string& run_id);
 
   // Registers a model under `name`. `source` is a bundle file or model folder, which is copied
-  // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>",
-  // which stays where it is. The model is loaded first: what is broken is not registered. A copy is
-  // a bundle named by its SHA-256, so the same model is kept once. After an error nothing is
-  // registered and no copy is left.
+  // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>" or
+  // "models:/m-<id>" (a logged model), which stay where they are. The model is loaded first: what
+  // is broken is not registered. A copy is a bundle named by its SHA-256, so the same model is kept
+  // once. After an error nothing is registered and no copy is left.
   ModelVersion register_model(const std::string& source, const std::string& name,
                               const std::string& alias = "", const std::string& run_id = "");
 
   // The file or folder that `uri` names: "models:/<name>/<version>", "models:/<name>/latest",
-  // "models:/<name>@<alias>", "runs:/<id>/<path>", or a path. Throws kInvalidParameter for another
-  // form, kNotFound that names what is missing.
+  // "models:/<name>@<alias>", "models:/m-<id>" (a logged model's folder), "runs:/<id>/<path>" (of
+  // the run itself, else of a logged model that it made), or a path. Throws kInvalidParameter for
+  // another form, kNotFound that names what is missing.
   std::string resolve_model(const std::string& uri) const;
   std::shared_ptr<const Model> load_model(const std::string& uri) const;
 
@@ -1051,7 +1337,9 @@ std::string save_model(const Model& model, const std::string& path);
 namespace mlrt {
 
 struct AutologOptions {
-  bool log_model = true;    // as the artifact "model" ("model-2", ... if the run has that already)
+  // As the logged model "model" ("model-2", ... if the run has that already), with the training's
+  // parameters and its final metrics.
+  bool log_model = true;
   bool log_dataset = true;  // as an input with the context "train", if its digest is known
   std::string
       source_name;  // of runs of its own: the script or program; empty: the executable's name
@@ -1238,11 +1526,26 @@ void remove_file(const std::string& path);   // fine if it is not there
 // "..".
 void remove_tree(const std::string& path);
 void rename(const std::string& from, const std::string& to);  // replaces; does not sync the folder
+void sync_folder(const std::string& folder);  // makes renames in it last through a power cut
 std::vector<std::string> list(
     const std::string& folder);  // names, sorted by byte, without . and ..
 // Regular files below `folder` as relative paths with '/', sorted by byte; a link is refused
 // (kPermissionDenied): it could lead outside.
 std::vector<std::string> list_files_below(const std::string& folder);
+// What a folder holds, links neither followed nor counted; zeros if it is not there.
+struct TreeSize {
+  std::uint64_t bytes = 0;
+  std::uint64_t files = 0;
+};
+TreeSize tree_size(const std::string& folder);
+
+// The file system that holds `path`, in bytes.
+struct DiskSpace {
+  std::uint64_t total = 0;
+  std::uint64_t free = 0;       // for root
+  std::uint64_t available = 0;  // for everyone
+};
+DiskSpace disk_space(const std::string& path);
 
 std::string absolute(const std::string& path);  // without "." and "//"; links and ".." stay
 std::string current_folder();
@@ -1251,6 +1554,10 @@ std::string basename(const std::string& path);   // "a/b.c" -> "b.c"
 std::string extension(const std::string& path);  // "a/b.c" -> ".c"; "" when none
 // With one '/' between. `name` is always taken below `folder`: join("a", "/b") is "a/b".
 std::string join(const std::string& folder, const std::string& name);
+
+// True for the name of what write_file, and others who write beside a target and rename, have not
+// renamed yet: ".<anything>.<16 hex digits>.tmp". After a kill such files may stay behind.
+bool is_temporary_name(std::string_view name);
 
 // True for a relative path with '/' that stays below its root: no empty part, no "." or "..", no
 // backslash, no NUL, valid UTF-8, at most 4096 bytes. Names inside bundles and artifact folders.
@@ -1526,7 +1833,7 @@ namespace mlrt {
 // Reads the first document of `text` by YAML's core schema: plain null, booleans, integers and
 // floats become such, everything else a string. Throws kInvalidParameter with `what`, line and
 // column for text that is not YAML, has a key twice, is deeper than 64 levels, holds more than a
-// million values, or uses aliases (which can make a small file expand without bound).
+// million values or 16 MiB, or uses aliases (which can make a small file expand without bound).
 Json parse_yaml(std::string_view text, std::string_view what);
 
 // Block style, keys in the order of `value`, strings quoted where YAML would read them as another
@@ -1642,7 +1949,8 @@ class HttpClient {
   // length when it is not empty, or when the method is POST, PUT or PATCH. Throws kInvalidParameter
   // for a URL, method or header that is none, kUnavailable when nothing answers or the connection
   // breaks, kTimeout beyond the time (except for how long the system takes to resolve a name),
-  // kTooLarge for an answer beyond the limit.
+  // kTooLarge for an answer beyond the limit, kInterrupted when the user asked to stop while it
+  // waited.
   HttpResponse request(std::string_view method, std::string_view url,
                        const HttpFields& headers = {}, std::string_view body = {}) const;
 
@@ -1808,7 +2116,8 @@ struct HttplibCall {
 
 // The client side: sends `call` over the connected socket `fd` and reads the answer. Throws
 // kTimeout at `deadline_ms` (of monotonic_ms), kUnavailable when the connection breaks or what
-// comes is not HTTP, kTooLarge for an answer beyond the limit. The socket is of no more use then.
+// comes is not HTTP, kTooLarge for an answer beyond the limit, kInterrupted when the user asked to
+// stop while it waited. The socket is of no more use then.
 HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline_ms);
 
 }  // namespace mlrt
@@ -1852,8 +2161,7 @@ struct Route {
 class Router {
  public:
   // `pattern` is "/" and segments: "runs" matches itself, "{name}" one segment that is not empty,
-  // and
-  // "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
+  // and "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
   // patterns that match, the one that is literal earlier wins, in whatever order they were added.
   // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);
@@ -2023,7 +2331,8 @@ struct Accepted {
 bool accept_tcp(const Socket& listening, Accepted& accepted);
 
 // Connects before `deadline_ms` (of monotonic_ms). Throws kTimeout, or kUnavailable with the
-// reason; each names host and port. How long the system takes to resolve a name is its own matter.
+// reason, each with host and port; kInterrupted when the user asked to stop while it waited. How
+// long the system takes to resolve a name is its own matter.
 Socket connect_tcp(const std::string& host, int port, std::int64_t deadline_ms);
 
 enum class IoStatus { kOk, kClosed, kTimeout, kStopped };
@@ -2422,6 +2731,11 @@ namespace mlrt {
 
 class StoreConnection;
 
+// Bytes to be bound as a BLOB, where text would be bound as TEXT.
+struct StoreBlob {
+  std::string_view bytes;
+};
+
 // A prepared statement in use. Its destructor resets it and gives it back to the connection, so it
 // must not outlive the transaction that made it.
 class Statement {
@@ -2435,6 +2749,7 @@ class Statement {
   Statement& bind(int position, double value);
   Statement& bind(int position, std::string_view text);
   Statement& bind_null(int position);
+  Statement& bind(int position, StoreBlob bytes);
 
   // Binds all, from position 1; an empty optional and nullptr are NULL.
   template <typename... Values>
@@ -2456,6 +2771,8 @@ class Statement {
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::string text(int column) const;
+  // The bytes of a BLOB (or text), until the next step.
+  std::string_view bytes(int column) const;
 
  private:
   friend class StoreConnection;
@@ -2465,6 +2782,8 @@ class Statement {
   void bind_value(int position, const Value& value) {
     if constexpr (std::is_same_v<Value, std::nullptr_t>) {
       bind_null(position);
+    } else if constexpr (std::is_same_v<Value, StoreBlob>) {
+      bind(position, value);
     } else if constexpr (std::is_integral_v<Value>) {
       bind(position, static_cast<std::int64_t>(value));
     } else if constexpr (std::is_floating_point_v<Value>) {
@@ -2490,6 +2809,7 @@ class Statement {
 enum class StoreOpenMode {
   kReadWrite,  // creates the file; falls back to reading when the system allows no more
   kImmutable,  // reads a file that nobody changes meanwhile: no locks, no side files
+  kForeign,    // reads another program's database, which may be damaged or hostile
 };
 
 // One SQLite connection. Not for use by two threads at once, nor after a fork.
@@ -2520,6 +2840,10 @@ class StoreConnection {
   void set_busy_timeout_ms(int timeout_ms) { busy_.timeout_ms = timeout_ms; }
   // Throws kInternal in the child of a fork, where the connection is the parent's.
   void require_own_process() const;
+
+  // Throws kIo when the store's file was moved, deleted or replaced since it was opened: what is
+  // written would be lost.
+  void require_same_file();
 
   // Whether a transaction is open.
   bool in_transaction() const;
@@ -2659,6 +2983,41 @@ class Transaction {
 
 }  // namespace mlrt
 
+// ---- store/query.hpp
+namespace mlrt {
+
+// Answers of SQL that a user wrote.
+
+struct StoreQueryCell {
+  enum class Kind { kNull, kInteger, kReal, kText, kBlob };
+  Kind kind = Kind::kNull;
+  std::int64_t integer = 0;
+  double real = 0;
+  std::string text;  // of a blob: its hex digits
+};
+
+struct StoreQueryResult {
+  std::vector<std::string> columns;
+  std::vector<std::vector<StoreQueryCell>> rows;
+  bool cut = false;  // there are more rows
+};
+
+struct StoreQueryLimits {
+  std::size_t max_rows = 10000;
+  std::size_t max_bytes = std::size_t{64} << 20;  // of all cells
+};
+
+// The rows of one SELECT (or WITH ... SELECT, VALUES) on the store at `path`, through a connection
+// of its own that can only read: nothing but reading tables and calling SQLite's functions is
+// allowed. Ends with kInterrupted when an interrupt is requested (core/interrupt.hpp). Throws
+// kInvalidParameter with SQLite's words for a statement that is wrong, is none, or has another one
+// after it; kPermissionDenied for one that does anything else; kTooLarge beyond max_bytes;
+// kNotFound, kDataCorrupt, kIo, kUnavailable for a store that cannot be read.
+StoreQueryResult query_store(const std::string& path, const std::string& sql,
+                             const StoreQueryLimits& limits = {});
+
+}  // namespace mlrt
+
 // ---- store/schema.hpp
 // Internal: the tables of a store and how older ones become today's.
 
@@ -2720,6 +3079,410 @@ double stable_log1p(double u);
 
 }  // namespace mlrt
 
+// ---- tracking/artifact_batch.hpp
+// Internal: files on their way into an artifact folder, all or none of them.
+
+namespace mlrt {
+
+class Database;
+
+// The folder inside an artifact folder where files wait: ".mlrt-<16 hex digits>.tmp". What a crash
+// left there is no artifact.
+bool is_artifact_staging(const std::string& name);
+std::string new_artifact_staging_name();
+
+// Files are first written, whole and synced, to a staging folder beside the places that they shall
+// have; commit() then renames them there and records their SHA-256. After a commit() that threw the
+// files that were there before are there again. A batch that is dropped leaves nothing but empty
+// folders. For one thread.
+class ArtifactBatch {
+ public:
+  // `folder` is the artifact folder of `owner`, made on demand.
+  ArtifactBatch(std::shared_ptr<Database> database, std::string owner, std::string folder);
+  ~ArtifactBatch();
+  ArtifactBatch(const ArtifactBatch&) = delete;
+  ArtifactBatch& operator=(const ArtifactBatch&) = delete;
+
+  // `path` is where the file shall lie, below the folder. Throws kInvalidParameter for one that
+  // leads out of it, kAlreadyExists for one where a folder is.
+  void add_file(const std::string& local_file, const std::string& path);
+  void add_bytes(std::string_view bytes, const std::string& path);
+  void commit();
+
+ private:
+  struct File {
+    std::string path;
+    std::string staged;
+    std::uint64_t size_bytes = 0;
+    std::string sha256;
+  };
+  class Placement;
+
+  std::string next_place(const std::string& path);
+  void add_staged(const std::string& path, const std::string& staged);
+  std::vector<File> forget_replaced();
+  void remember(const std::vector<File>& files) noexcept;
+
+  std::shared_ptr<Database> database_;
+  std::string owner_, folder_, staging_;
+  std::vector<File> files_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/doctor.hpp
+namespace mlrt {
+
+class Database;
+
+// What there is to know about a store and its artifact folder.
+struct StoreFacts {
+  std::int64_t schema_version = 0;
+  std::string sqlite_version;  // of the library that runs, "3.51.3"
+  std::string journal_mode;    // "wal" or "delete"
+  bool read_only = false;
+  std::int64_t page_size_bytes = 0, page_count = 0, free_page_count = 0;
+  // With the deleted ones, which are counted again behind.
+  std::uint64_t experiments = 0, deleted_experiments = 0;
+  std::uint64_t runs = 0, deleted_runs = 0;
+  std::uint64_t logged_models = 0, deleted_logged_models = 0;
+  std::uint64_t registered_models = 0, model_versions = 0;
+  std::uint64_t metric_points = 0, metric_blocks = 0;
+  std::uint64_t database_bytes = 0;  // with its write-ahead log
+  std::uint64_t artifact_bytes = 0, artifact_files = 0;
+  // One line a defect; empty: the store is sound.
+  std::vector<std::string> problems;
+};
+
+// Looks at the whole store (which takes time in proportion to its size) and changes nothing. A
+// damaged store is told in `problems`, the facts behind that could not be read stay 0. Throws
+// kUnavailable when other processes hold the store too long.
+StoreFacts inspect_store(const std::shared_ptr<Database>& database,
+                         const std::string& artifact_root);
+
+}  // namespace mlrt
+
+// ---- tracking/foreign_database.hpp
+// Internal: another program's SQLite database, read with distrust.
+
+#include <set>
+
+namespace mlrt {
+
+// A database that is only read: never changed, its views and triggers not run, its values checked
+// for their types. What is damaged becomes a line in `problems`. For one thread.
+class ForeignDatabase {
+ public:
+  // `problems` must live as long as this. Begins one read transaction, so that all rows are of one
+  // state. Throws kDataCorrupt if not even the list of tables can be read, kIo,
+  // kPermissionDenied, kUnavailable if another program holds the database for too long.
+  ForeignDatabase(const std::string& path, std::vector<std::string>* problems);
+
+  // False for a view, a virtual table and what is not there.
+  bool has_table(const std::string& table);
+  bool has_column(const std::string& table, const std::string& column);
+  std::uint64_t row_count(const std::string& table);  // 0 if it cannot be counted
+  std::int64_t application_id();
+
+  // Reads the rows of one table in the order of their row ids. If the table is damaged in the
+  // middle, the rows before and those after are read, and a problem is noted.
+  class Rows {
+   public:
+    bool next();
+    // Nothing for NULL, an absent column and a value of another type. Columns count from 0 in the
+    // order in which they were asked for.
+    std::optional<std::int64_t> integer(int column) const;
+    std::optional<double> real(int column) const;
+    std::optional<std::string> text(int column) const;  // numbers as text too
+    // The same, with an empty text, or zero, for nothing.
+    std::string text_or_empty(int column) const;
+    std::int64_t integer_or_zero(int column) const;
+    // "runs, row 17", for problems.
+    std::string place() const;
+
+   private:
+    friend class ForeignDatabase;
+    Rows(ForeignDatabase* database, std::string table, std::string columns);
+    bool step();
+    void turn_back(const std::string& why);
+
+    ForeignDatabase* database_;
+    std::string table_, columns_;
+    std::optional<Statement> statement_;
+    bool backwards_ = false, ended_ = false;
+    std::int64_t row_ = 0;   // the row id of the row that is read
+    std::int64_t last_ = 0;  // the last one before the damage
+    bool any_ = false;
+  };
+
+  // Each column is its name with a letter before it: "i:" integer, "r:" real, "t:" text. Absent
+  // columns read as NULL, an absent table as one without rows.
+  Rows rows(const std::string& table, const std::vector<std::string>& columns);
+
+ private:
+  const std::set<std::string>& columns_of(const std::string& table);
+  void check();
+
+  std::vector<std::string>* problems_;
+  std::unique_ptr<StoreConnection> connection_;
+  std::vector<std::pair<std::string, std::set<std::string>>> tables_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/import_sink.hpp
+// Internal: where imports write. Keeps ids and times, adds only what is not there, and lists what
+// it refuses.
+
+#include <map>
+
+namespace mlrt {
+
+struct ImportedExperiment {
+  Experiment record;  // id: the source's own; artifact_location: not used
+  std::string place;  // where the source has it, for problems
+};
+
+struct ImportedRun {
+  RunRecord record;  // experiment_id: the source's; artifact_folder: not used
+  std::int64_t deleted_time_ms = 0;
+  std::string place;
+};
+
+struct ImportedLoggedModel {
+  LoggedModel record;  // experiment_id: the source's; artifact_folder and metrics: not used
+  std::string place;
+};
+
+struct ImportedVersion {
+  std::int64_t version = 0;
+  std::string source, run_id, description;
+  std::int64_t creation_time_ms = 0, last_update_time_ms = 0;
+  std::vector<std::string> aliases;
+  std::vector<Tag> tags;
+  std::string place;
+};
+
+struct ImportedModel {
+  std::string name, description;
+  std::int64_t creation_time_ms = 0, last_update_time_ms = 0;
+  std::vector<ImportedVersion> versions;
+  std::vector<Tag> tags;
+  std::string place;
+};
+
+// One import into one store. Changes are made in transactions of bounded size; what finish() has
+// not committed when this ends is undone, and importing again completes it. For one thread, which
+// must have no transaction of its own under way.
+class ImportSink {
+ public:
+  ImportSink(std::shared_ptr<Database> database, std::string artifact_root,
+             const ImportOptions& options, ImportReport& report);
+
+  void problem(const std::string& place, const std::string& what);
+  void advance(std::uint64_t done);  // calls the progress function now and then
+  void set_total(std::uint64_t total) { total_ = total; }
+
+  // An experiment of the source is the store's that has its name, or its id and creation time, else
+  // it is created, with its id where that is free. False, with a problem, for one that cannot be.
+  bool add_experiment(const ImportedExperiment& experiment);
+  bool has_experiment(const std::string& source_id) const;
+
+  // A run keeps its id. One that is there already gets what it lacks; if it still ran and is over
+  // in the source, its end too. Its params, tags and outputs are added, its metrics and inputs are
+  // not: see below.
+  bool add_run(const ImportedRun& run);
+  bool has_run(const std::string& run_id) const { return runs_.count(run_id) != 0; }
+
+  // For a run that add_run took.
+  void add_params(const std::string& run_id, const std::string& place,
+                  const std::vector<Param>& params);
+  void add_tags(const std::string& run_id, const std::string& place, const std::vector<Tag>& tags);
+  void add_inputs(const std::string& run_id, const std::string& place,
+                  const std::vector<DatasetInput>& inputs);
+  void add_outputs(const std::string& run_id, const std::string& place,
+                   const std::vector<RunOutput>& outputs);
+  // Kept in memory until there are many or finish(). The order does not matter.
+  void add_metric(const std::string& run_id, const std::string& place, Metric metric);
+
+  bool add_logged_model(const ImportedLoggedModel& model);
+  void add_registered_model(const ImportedModel& model);
+
+  // Copies the files below `folder` that the run or logged model `owner` does not have yet.
+  void add_artifacts(const std::string& owner, const std::string& folder);
+  // The local folder that an artifact URI of MLflow leads to, if it is one that MLflow makes for
+  // `owner` and is there: a database from elsewhere must not make us copy any other folder.
+  std::optional<std::string> artifact_source(const std::string& owner, const std::string& uri);
+
+  // Commits all.
+  void finish();
+
+ private:
+  struct RunState {
+    std::int64_t row = 0;
+    std::int64_t experiment = 0;
+  };
+  Transaction& transaction();
+  void wrote(std::size_t rows);  // commits when enough has come together
+  void commit();
+  void flush_metrics();
+  std::int64_t dataset_row(std::int64_t experiment, const DatasetInput& input);
+  void add_version(std::int64_t model, const std::string& name, const ImportedVersion& version);
+  std::string portable_source(const std::string& source, const std::string& run_id) const;
+  bool add_pair(const char* table, const char* column, std::int64_t row, const Tag& pair,
+                std::string* other);
+
+  std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+  const ImportOptions& options_;
+  ImportReport& report_;
+  std::optional<Transaction> transaction_;
+  std::size_t written_ = 0;                                    // rows in the transaction
+  std::unordered_map<std::string, std::int64_t> experiments_;  // source id -> the store's
+  std::unordered_map<std::string, RunState> runs_;
+  std::set<std::string> logged_models_;
+  std::unordered_map<std::string, std::vector<Metric>> metrics_;  // run id -> waiting ones
+  std::size_t waiting_metrics_ = 0;
+  std::map<std::string, std::size_t> remote_;  // URI scheme -> folders that were not copied
+  std::uint64_t total_ = 0, shown_ = 0;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/import_sources.hpp
+// Internal: the sources that import_tracking reads, one function and file each.
+
+namespace mlrt {
+
+// Each gives what is sound to `sink` and lists the rest; none changes the source. They throw what
+// import_tracking states; the sink's finish() is the caller's.
+
+// An MLflow database of any revision. Rows are read in the order of writing; nothing is held in
+// memory but experiments, runs' ids, data sets and logged models' metrics.
+void import_mlflow_database(ImportSink& sink, const std::string& path, ImportReport& report);
+
+// An mlruns folder (MLflow's file store) with its registered models. Links are not followed.
+void import_mlruns_folder(ImportSink& sink, const std::string& path);
+bool looks_like_mlruns(const std::string& folder);
+
+// Event files: each folder with some is one run, named after it below `root`.
+void import_event_files(ImportSink& sink, const std::string& root,
+                        const std::vector<std::string>& files, const ImportOptions& options);
+bool is_event_file_name(const std::string& name);
+
+// MLflow's number: 1 PENDING, 2 READY, 3 FAILED.
+LoggedModelStatus logged_model_status_of_number(std::int64_t number);
+
+}  // namespace mlrt
+
+// ---- tracking/logged_model_rows.hpp
+// Internal: logged models as they stand in the store.
+
+namespace mlrt {
+
+class Transaction;
+
+struct LoggedModelRow {
+  std::int64_t model = 0;  // the row's number
+  std::int64_t experiment = 0;
+  std::optional<std::string> location, experiment_location;
+  LoggedModel record;  // without its folder, parameters, tags and metrics
+};
+
+// MLflow's rule. Throws kInvalidParameter.
+void check_logged_model_name(const std::string& name);
+
+// "m-" and 32 hex digits, which no run id of ours is.
+bool is_logged_model_id(std::string_view id);
+
+// Deleted ones too. Throws kNotFound.
+LoggedModelRow find_logged_model(Transaction& transaction, const std::string& model_id);
+
+// Absolute; it need not exist.
+std::string logged_model_folder(const LoggedModelRow& row, const std::string& artifact_root);
+
+}  // namespace mlrt
+
+// ---- tracking/metric_blocks.hpp
+// Internal: how metrics lie in a store.
+//
+// A record of a metric is known by its run, its writer and its number among that writer's records.
+// The records of one run, key, writer and link (what it was measured on) stand in blocks of up to
+// kMetricBlockCapacity, in the order of their numbers. The bytes of a block are, a record: the
+// number, the step and the timestamp as differences to the record before (of the first record: to
+// first_seq, 0 and 0), the first as a base-128 number with the low bits first, the other two the
+// same after a zigzag, all modulo 2^64; then the value's 8 bytes, low byte first.
+
+namespace mlrt {
+
+class Transaction;
+
+constexpr std::size_t kMetricBlockCapacity = 512;
+
+struct MetricPoint {
+  std::int64_t seq = 0;
+  std::int64_t step = 0;
+  std::int64_t timestamp_ms = 0;
+  double value = 0;
+};
+
+// Appends `point` to the bytes of a block whose last record was `before`; for the first record
+// `before` is {first_seq, 0, 0}.
+void encode_metric_point(std::string& data, const MetricPoint& before, const MetricPoint& point);
+
+// Appends the records of a block to `points`. Throws kDataCorrupt, with `points` as it was, for
+// bytes that are not exactly `count` records with rising numbers.
+void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int64_t count,
+                         std::vector<MetricPoint>& points);
+
+// One record on its way into the store; `metric` outlives the call, its timestamp is not 0 for
+// "now".
+struct MetricRecord {
+  const Metric* metric = nullptr;
+  std::int64_t seq = 0;
+};
+
+// Stores records of one writer to the run with the row number `run`, in ascending order of seq.
+// What the store has already (a number not above the last one of the same run, key, writer and
+// link) is ignored, so adding twice is harmless. Keeps latest_metrics and, of the logged models
+// that the store has, logged_model_metrics: store a model before its metrics. Returns how many were
+// new.
+std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
+                        const std::vector<MetricRecord>& records);
+
+// Stores metrics that come from elsewhere, whose identity is their content: key, step, timestamp,
+// value and link. What this function stored before, or stands twice in the list, is ignored.
+// Returns how many were new. To be fast, hand over all points of a key at once.
+std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
+                                 const std::vector<Metric>& metrics);
+
+// The metrics of a run under `key`, by timestamp, step, value (NaN first); exact duplicates once,
+// as MLflow shows them, the one that is linked to something before one that is not. With
+// `max_points` other than 0 about that many of them at most: of as many stretches of equal length
+// the records of the least and the greatest value, and the first and the last of all.
+std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
+                                        const std::string& key, std::size_t max_points = 0);
+
+// The keys of a run that have records, sorted.
+std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64_t run);
+
+}  // namespace mlrt
+
+// ---- tracking/mlflow_schema.hpp
+// Internal: the tables of an MLflow database.
+
+namespace mlrt {
+
+// The Alembic revision that MLflow 3.0 stands at, the first with logged models. MLflow 3.0 opens
+// such a database as it is; a newer one finds tables missing and brings it to its own revision when
+// it opens it, as `mlflow db upgrade` does.
+extern const char kMlflowRevision[];
+
+// Statements that make the tables of that revision in an empty database; ends with a null pointer.
+extern const char* const kMlflowTables[];
+
+}  // namespace mlrt
+
 // ---- tracking/rules.hpp
 namespace mlrt {
 
@@ -2734,12 +3497,16 @@ void check_key(const std::string& key, const std::string& path);
 Param checked_param(const Param& param, const std::string& path);
 Tag checked_tag(const Tag& tag, const std::string& path);
 void check_metric(const Metric& metric, const std::string& path);
-void check_dataset(const DatasetInput& dataset);
+void check_dataset(const DatasetInput& dataset);  // with its tags
+void check_experiment_tag(const Tag& tag);        // a value that is too long is refused, not cut
 
 void check_run_id(const std::string& run_id);
+void check_logged_model_id(const std::string& model_id);
 void check_run_name(const std::string& name);
 void check_experiment_name(const std::string& name);
 std::int64_t parse_experiment_id(const std::string& id);
+// The absolute folder that an experiment's artifact location names: a path or a "file:" URI.
+std::string checked_artifact_location(const std::string& location);
 
 // Refuses a list that has a key twice.
 void check_unique_params(const std::vector<Param>& params);
@@ -2757,27 +3524,536 @@ void check_model_alias(const std::string& alias);
 
 }  // namespace mlrt
 
+// ---- tracking/search_target.hpp
+namespace mlrt {
+
+// What can be searched for, and which names a filter and an order_by may use there: MLflow's tables
+// of identifiers and comparators, as data.
+
+enum class SearchTarget { kRuns, kExperiments, kLoggedModels, kRegisteredModels, kModelVersions };
+
+enum class SearchEntity { kAttribute, kMetric, kParam, kTag, kDataset };
+
+enum class SearchComparator {
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kLike,   // case-sensitive; '%' is any text, '_' one character
+  kILike,  // the same without regard to the case of ASCII letters
+  kIn,
+  kNotIn,
+  kIsNull,     // the run has no such key
+  kIsNotNull,  // the run has it
+};
+
+const char* search_comparator_name(SearchComparator comparator);  // "=", "NOT IN", ...
+
+// What values a field has, and so which comparators and literals go with it.
+enum class SearchKind {
+  kNumber,         // = != < <= > >= and a number
+  kWholeNumber,    // the same and a whole number
+  kQuotedInteger,  // the same; the number may stand in quotes
+  kText,           // = != LIKE ILIKE and a string in quotes
+  kTextOrList,     // also IN and NOT IN with a list of strings
+  kTextOrNull,     // as kText; also IS NULL and IS NOT NULL
+  kId,             // = != IN NOT IN and whole numbers in quotes
+};
+
+// The comparators of a kind, in the order that messages list them.
+const std::vector<SearchComparator>& search_comparators(SearchKind kind);
+// The same as words for a message: "=, !=, LIKE, ILIKE".
+std::string search_comparator_list(SearchKind kind);
+
+// An attribute, or a field of a data set.
+struct SearchAttribute {
+  const char* name;    // as users write it
+  const char* column;  // an SQL expression over the row `t` (of a data set: `x`); never from input
+  SearchKind kind;
+  bool in_filter;
+  bool in_order;
+  bool nullable = false;  // a row may have none; it comes last in both directions
+};
+
+// A word before the dot: "metrics", "attr", ...
+struct SearchPrefix {
+  const char* word;
+  SearchEntity entity;
+};
+
+struct SearchTargetInfo {
+  SearchTarget target;
+  const char* plural;  // "runs", for messages
+  std::vector<SearchPrefix> prefixes;
+  std::vector<SearchAttribute> attributes;
+  std::vector<SearchAttribute> dataset_fields;
+  bool has_metrics;
+  bool has_params;
+  SearchKind text_kind;                  // of parameters and tags
+  bool bare_text;                        // a string may stand without quotes (logged models only)
+  std::vector<SearchEntity> order_keys;  // what order_by may name besides attributes
+  bool unique_order;                     // order_by may name a field once only
+  std::size_t default_results;
+  std::size_t max_results;
+};
+
+const SearchTargetInfo& search_target_info(SearchTarget target);
+
+// The attribute `name`, or nullptr.
+const SearchAttribute* find_search_attribute(const std::vector<SearchAttribute>& attributes,
+                                             std::string_view name);
+
+}  // namespace mlrt
+
+// ---- tracking/search_parser.hpp
+#include <variant>
+
+namespace mlrt {
+
+// MLflow's search language, text to conditions; nothing here knows a store.
+//
+//   filter     := [ condition { AND condition } ]
+//   condition  := identifier comparator value
+//               | identifier [NOT] IN ( string { , string } [,] )
+//               | identifier IS [NOT] NULL
+//   identifier := attribute | prefix . key
+//   key        := name { . name } | quoted in backticks, double or single quotes
+//   value      := number | string in single or double quotes
+//
+// Words such as AND and LIKE may be in either case, names may not. Quotes have no escapes.
+
+using SearchValue = std::variant<std::int64_t, double, std::string>;
+
+struct SearchClause {
+  SearchEntity entity = SearchEntity::kAttribute;
+  std::string key;                             // of a metric, parameter or tag
+  const SearchAttribute* attribute = nullptr;  // of an attribute or a data set; static
+  SearchComparator comparator = SearchComparator::kEqual;
+  std::vector<SearchValue> values;  // one; several for IN, NOT IN; none for IS [NOT] NULL
+};
+
+struct SearchOrder {
+  SearchEntity entity = SearchEntity::kAttribute;
+  std::string key;
+  const SearchAttribute* attribute = nullptr;
+  bool ascending = true;
+  // Logged models: only a metric's values on this data set count. Empty: on any.
+  std::string dataset_name;
+  std::string dataset_digest;
+};
+
+// The conditions of a filter; none for an empty text. Throws kInvalidParameter with the column (in
+// characters, from 1) and what was expected there; a filter is refused beyond 100 conditions or
+// 1 MiB. Thread-safe, as all here.
+std::vector<SearchClause> parse_search_filter(SearchTarget target, std::string_view text);
+
+// One entry of an order_by list: an identifier, then ASC (the default) or DESC. Throws
+// kInvalidParameter as above.
+SearchOrder parse_search_order(SearchTarget target, std::string_view text);
+
+// An entry of order_by as requests for logged models have it: `field_name` is an attribute or
+// "metrics." and a key, taken as it is. Throws kInvalidParameter.
+SearchOrder logged_model_order(const std::string& field_name, bool ascending,
+                               const std::string& dataset_name, const std::string& dataset_digest);
+
+}  // namespace mlrt
+
+// ---- tracking/search_sql.hpp
+namespace mlrt {
+
+// Internal: a parsed search as SQL for the store's schema. No input becomes SQL text; all of it is
+// bound.
+
+// Logged models: one that has a metric on this data set. Every digest, if it has none.
+struct SearchDataset {
+  std::string name;
+  std::optional<std::string> digest;
+};
+
+// Walking an index in the wanted order finds a page of 100 among 100,000 rows after
+// 100 * 100,000 / n rows, if n match; beginning with those n takes n. These are about equal here.
+constexpr std::size_t kSearchShortcutRows = 4000;
+
+// A search whose texts were read.
+struct SearchSpec {
+  SearchTarget target = SearchTarget::kRuns;
+  std::vector<SearchClause> where;
+  std::vector<SearchOrder> order_by;
+  ViewType view = ViewType::kActive;  // of runs and experiments
+  // Runs and logged models: in these experiments, by number; in all if absent; in none if empty.
+  std::optional<std::vector<std::int64_t>> experiments;
+  std::vector<SearchDataset> datasets;
+  // What artifact_uri is compared with depends on it: an absolute folder.
+  std::string artifact_root;
+  std::size_t shortcut_rows = kSearchShortcutRows;  // other values are for tests
+};
+
+// SELECT of two integers a row: the row's number in its table and, of a model version, the version,
+// else 0. The text ends with "LIMIT ? OFFSET ?", whose values come after `values`.
+struct SearchStatement {
+  std::string sql;
+  std::vector<SearchValue> values;
+  // Where ORDER BY begins, and how many values stand before it.
+  std::size_t order_at = 0;
+  std::size_t order_values_at = 0;
+};
+
+// Another way to the whole answer, from the rows that one condition names. It is the better one
+// where these are few, which the probe tells: it counts them up to SearchSpec::shortcut_rows + 1.
+struct SearchShortcut {
+  std::string probe_sql;
+  std::vector<SearchValue> probe_values;
+  SearchStatement rows;
+};
+
+// The answer is that of the first part, then that of the second, and so on, each in its order; or
+// that of any shortcut.
+struct SearchPlan {
+  std::vector<SearchStatement> parts;
+  std::vector<SearchShortcut> shortcuts;
+};
+
+// Throws kInvalidParameter for an order_by that is too long or names a field twice. Pure.
+SearchPlan compile_search(const SearchSpec& query);
+
+}  // namespace mlrt
+
+// ---- tracking/search_conditions.hpp
+namespace mlrt {
+
+// Internal to search_sql: writes the conditions of a search as SQL.
+
+// The tables of a target. The row is `t`, what hangs on it `x`.
+struct SearchTables {
+  const char* from;
+  const char* columns;
+  const char* match;  // joins x to t
+  const char* params;
+  const char* tags;
+  const char* metrics;
+};
+
+const SearchTables& search_tables(SearchTarget target);
+
+// Values (strings or whole numbers) as one JSON array, to be read by json_each.
+std::string search_json_list(const std::vector<SearchValue>& values);
+
+// Appends to a statement; its row is `t`. Every piece of text is written here or comes from the
+// tables of search_target, every value is bound.
+class SearchConditions {
+ protected:
+  explicit SearchConditions(const SearchSpec& query)
+      : query_(query), tables_(search_tables(query.target)) {}
+
+  void add(std::string_view text) { out_.sql += text; }
+  void bind(SearchValue value) { out_.values.push_back(std::move(value)); }
+  // An attribute's expression, with what it needs bound.
+  void column(const SearchAttribute& attribute);
+  const char* child_table(SearchEntity entity) const;
+  // "x.key = ?" for the row `x` of a table of parameters, tags or metrics.
+  void key_condition(SearchEntity entity, const std::string& key, const char* row);
+  // The comparator and its value, behind the left side. Not for metrics.
+  void compare(const SearchClause& clause);
+  // A metric's whole comparison; `left` is its value.
+  void compare_metric(const std::string& left, const SearchClause& clause);
+  // Of a row x of logged_model_metrics: whether it is on one of the data sets.
+  void model_metric_on_dataset();
+  // A whole condition of the filter.
+  void condition(const SearchClause& clause);
+
+  const SearchSpec& query_;
+  const SearchTables& tables_;
+  SearchStatement out_;
+
+ private:
+  void child_condition(const SearchClause& clause);
+  void dataset_condition(const SearchClause& clause);
+};
+
+}  // namespace mlrt
+
+// ---- tracking/search_lexer.hpp
+namespace mlrt {
+
+enum class SearchTokenKind {
+  kName,    // letters, digits and '_', or anything in backticks
+  kNumber,  // decimal: -1, .5, 2e-3
+  kString,  // in single or double quotes (in double quotes it may also be a name)
+  kSymbol,  // one or more of = < > ! ~
+  kDot,
+  kComma,
+  kOpen,   // (
+  kClose,  // )
+  kEnd,
+};
+
+struct SearchToken {
+  SearchTokenKind kind = SearchTokenKind::kEnd;
+  std::string_view text;  // as written, with its quotes
+  std::size_t offset = 0;
+  char quote = 0;  // ', ", ` or 0
+  std::size_t end() const { return offset + text.size(); }
+  // The text between the quotes. Nothing in it is an escape, as in MLflow: what holds one kind of
+  // quote is put into the other kind.
+  std::string_view value() const { return quote == 0 ? text : text.substr(1, text.size() - 2); }
+};
+
+// A text of the search language, which is read as tokens. `what` begins each message: "filter",
+// "order_by 'metrics.a'". Both must outlive the tokens.
+class SearchText {
+ public:
+  SearchText(std::string_view text, std::string what) : text_(text), what_(std::move(what)) {}
+
+  // All tokens, then kEnd. Throws kInvalidParameter with the column for a text that is too long,
+  // not UTF-8, or has a character that begins no token or an unclosed quote.
+  std::vector<SearchToken> tokens() const;
+
+  // Throws kInvalidParameter: "Invalid <what>: column N: <message>". Columns count characters from
+  // 1.
+  [[noreturn]] void fail(std::size_t offset, const std::string& message) const;
+
+  std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+  std::string what_;
+};
+
+// A token for a message: "'and'", "the string 'x'" or "the end".
+std::string describe_search_token(const SearchToken& token);
+
+}  // namespace mlrt
+
+// ---- tracking/search_page.hpp
+namespace mlrt {
+
+// How many rows a page has: `max_results`, or the target's default if it is 0. Throws
+// kInvalidParameter with MLflow's words for one beyond the target's limit.
+std::size_t search_page_size(SearchTarget target, std::size_t max_results);
+
+// Where the next page begins, as MLflow writes it: base64 of {"offset": N}. Callers are to hand it
+// back unread.
+std::string make_page_token(std::int64_t offset);
+
+// The offset of a token; 0 for the empty one. Throws kInvalidParameter for what make_page_token
+// does not make.
+std::int64_t parse_page_token(const std::string& token);
+
+}  // namespace mlrt
+
+// ---- tracking/search_query.hpp
+namespace mlrt {
+
+class Transaction;
+
+// Internal: a search as it comes from a caller, and its answer out of a store.
+
+// Where a SearchQuery looks.
+struct SearchScope {
+  SearchTarget target = SearchTarget::kRuns;
+  // Runs and logged models: in these experiments, by number; in all if absent; in none if empty.
+  std::optional<std::vector<std::int64_t>> experiments;
+  std::string artifact_root;            // of runs: an absolute folder
+  std::vector<SearchDataset> datasets;  // of logged models
+  // Logged models, which requests order by objects (logged_model_order): these come before the
+  // query's order_by.
+  std::vector<SearchOrder> order_by;
+  std::size_t shortcut_rows = kSearchShortcutRows;  // other values are for tests
+};
+
+// The row's number in its table (runs.run, experiments.experiment, logged_models.model,
+// registered_models.model, model_versions.model); of a model version, which of them.
+struct SearchRow {
+  std::int64_t row = 0;
+  std::int64_t version = 0;
+};
+
+struct SearchRows {
+  std::vector<SearchRow> rows;
+  std::string next_page_token;  // empty: that was all
+};
+
+// One page of the answer, in its order. All of the query is checked before the store is asked.
+// Throws kInvalidParameter for a query against the rules, and what a Transaction throws.
+SearchRows search_store(Transaction& transaction, const SearchScope& scope,
+                        const SearchQuery& query);
+
+}  // namespace mlrt
+
+// ---- tracking/system_metrics.hpp
+namespace mlrt {
+
+// One reading of the machine, from the kernel's files (/proc, statvfs), by MLflow's names and
+// units: system/cpu_utilization_percentage, system/system_memory_usage_megabytes,
+// system/system_memory_usage_percentage, system/disk_usage_megabytes, system/disk_usage_percentage,
+// system/disk_available_megabytes, system/network_receive_megabytes,
+// system/network_transmit_megabytes (network: since the sampler began). What the kernel does not
+// tell is left out.
+class SystemMetricsReader {
+ public:
+  // `proc` and `disk` are folders; others than the defaults are for tests.
+  explicit SystemMetricsReader(std::string proc = "/proc", std::string disk = "/");
+  std::vector<Metric> read();
+
+ private:
+  std::string proc_, disk_;
+  double cpu_busy_ = 0, cpu_total_ = 0;
+  double received_ = 0, sent_ = 0;
+  bool first_ = true;
+};
+
+// Samples in a thread of its own, every `interval_ms`, and hands each reading to `log` with steps
+// 0, 1, ... A reading that cannot be logged is a warning, once. Stops, after the sample under way,
+// when destroyed.
+class SystemMetricsSampler {
+ public:
+  using Log = std::function<void(const std::vector<Metric>&)>;
+  SystemMetricsSampler(std::int64_t interval_ms, Log log);
+  ~SystemMetricsSampler();
+  SystemMetricsSampler(const SystemMetricsSampler&) = delete;
+  SystemMetricsSampler& operator=(const SystemMetricsSampler&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/tfevents.hpp
+// Internal: TensorBoard event files. Pure: bytes in, values out.
+
+namespace mlrt {
+
+// One scalar of an event file.
+struct TfScalar {
+  std::string tag;
+  double value = 0;
+  std::int64_t step = 0;
+  double wall_time_s = 0;  // seconds since 1970 UTC; finite
+};
+
+// What an event file holds beside its scalars.
+struct TfEventsSummary {
+  std::size_t records = 0;          // sound ones
+  std::size_t scalars = 0;          // given to the caller
+  std::size_t other_values = 0;     // images, histograms, texts, ... which are left out
+  std::size_t damaged_records = 0;  // left out
+  double first_time_s = 0;          // of the first sound event; 0 if there is none
+  double last_time_s = 0;           // the latest
+  std::vector<std::pair<std::string, std::string>> hyperparameters;  // of the plugin "hparams"
+  std::vector<std::string> problems;  // "byte 120: ...", at most 20 and a line that says so
+};
+
+// Reads an event file: records of (length, masked CRC-32C of it, bytes, masked CRC-32C of them),
+// each a protobuf message Event of TensorFlow (tensorflow/core/util/event.proto). A scalar is a
+// simple_value, or a tensor of one number of a tag that no other plugin has. `on_scalar` gets each
+// in the file's order. A damaged record is left out and reading goes on at the next sound one, so
+// any bytes are fine. May be called by several threads at once.
+TfEventsSummary read_tfevents(std::string_view bytes,
+                              const std::function<void(const TfScalar& scalar)>& on_scalar);
+
+// True if `bytes` begin with a sound record head, as an event file does.
+bool looks_like_tfevents(std::string_view bytes);
+
+// CRC-32C (Castagnoli polynomial 0x1EDC6F41, reflected) as TFRecord masks it: rotated right by 15
+// bits, plus 0xa282ead8.
+std::uint32_t tfrecord_crc(std::string_view bytes);
+
+}  // namespace mlrt
+
+// ---- tracking/tracking_rows.hpp
+// Internal: experiments and runs as they stand in the store.
+
+namespace mlrt {
+
+class Transaction;
+
+extern const char kRunNameTag[];
+extern const char kUserTag[];
+
+// A row of runs, and what of its experiment its folder depends on.
+struct TrackingRunRow {
+  std::int64_t run = 0;  // the row's number
+  std::int64_t experiment = 0;
+  std::optional<std::string> location, experiment_location;
+  RunRecord record;  // without its folder and what hangs on it
+};
+
+// Deleted ones too. Throw kNotFound.
+TrackingRunRow find_run_row(Transaction& transaction, const std::string& run_id);
+TrackingRunRow find_run_row(Transaction& transaction, std::int64_t run);
+// Throws kInvalidParameter for a deleted one.
+TrackingRunRow find_active_run_row(Transaction& transaction, const std::string& run_id);
+
+// The absolute folder of the row's artifacts.
+std::string run_artifact_folder(const TrackingRunRow& row, const std::string& artifact_root);
+std::string experiment_artifact_folder(std::int64_t experiment,
+                                       const std::optional<std::string>& location,
+                                       const std::string& artifact_root);
+
+// The row's record with all that hangs on it.
+RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
+                          const std::string& artifact_root);
+
+// Throws kNotFound, by the number; nothing when there is none of the name.
+Experiment find_experiment_row(Transaction& transaction, std::int64_t experiment,
+                               const std::string& artifact_root);
+std::optional<Experiment> find_experiment_row(Transaction& transaction, const std::string& name,
+                                              const std::string& artifact_root);
+// Throws kNotFound, and kInvalidParameter for a deleted one.
+void require_active_experiment(Transaction& transaction, std::int64_t experiment);
+
+// Sets tags of the run; mlflow.runName renames it.
+void write_run_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags);
+
+// Tags in a form for the store: checked, values cut.
+std::vector<Tag> checked_tags(const std::vector<Tag>& tags, bool numbered);
+
+}  // namespace mlrt
+
 // ---- api/session_state.hpp
 // Internal: what the handles of one session share.
 
 namespace mlrt {
 
 struct SessionState {
-  SessionState(std::string store_path, const std::shared_ptr<Database>& database,
+  SessionState(std::string store_path, const std::shared_ptr<Database>& opened,
                const std::string& artifact_root)
-      : store(std::move(store_path)), tracking(database, artifact_root), registry(database) {}
+      : store(std::move(store_path)),
+        database(opened),
+        tracking(opened, artifact_root),
+        artifacts(opened, artifact_root),
+        logged_models(opened, artifact_root),
+        registry(opened) {}
 
   const std::string store;
+  const std::shared_ptr<Database> database;
   TrackingStore tracking;
+  ArtifactStore artifacts;
+  LoggedModels logged_models;
   Registry registry;
+
+  std::mutex tables_mutex;  // held while rows are added to a logged table
 
   std::mutex mutex;  // guards what follows
   std::string experiment_id = "0";
 };
 
-// Writes `model` as a model folder at the artifact `path` of an active run; returns its URI.
-std::string log_model_folder(const TrackingStore& tracking, const std::string& run_id,
-                             const Model& model, const std::string& path);
+// What Run::log_model does; also for autologging, which knows a run by its id only.
+struct RunModelLog {
+  std::string path = "model";
+  std::vector<Param> params;  // of the logged model
+};
+struct LoggedRunModel {
+  std::string uri;       // "runs:/<run id>/<path>"
+  std::string model_id;  // "m-..."
+};
+LoggedRunModel log_model_of_run(TrackingStore& tracking, ArtifactStore& artifacts,
+                                LoggedModels& logged_models, const std::string& run_id,
+                                const Model& model, const RunModelLog& log);
 
 }  // namespace mlrt
 
@@ -2930,8 +4206,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
 
 // The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
-// data
-// ... Error: Failed to enforce schema of data ... Error: " and `why`.
+// data ... Error: Failed to enforce schema of data ... Error: " and `why`.
 std::string scoring_schema_message(const std::string& data, const Signature& signature,
                                    const std::string& why);
 
@@ -2953,8 +4228,7 @@ namespace mlrt {
 //   GET  /ping, /health  "\n" while the model can answer
 //   GET  /version        mlrt's version as plain text
 //   POST /invocations    application/json or text/csv (parse_scoring_json, parse_scoring_csv);
-//   answers
-//                        {"predictions": [0.93, ...]}, one number a row
+//                        answers {"predictions": [0.93, ...]}, one number a row
 // Numbers are the shortest text that reads back as the same double. A NaN or infinite prediction is
 // null, since JSON has no word for it. Every other content type, and a charset other than UTF-8, is
 // 415 with a plain text, as MLflow's server answers; all other errors are {"error_code",
@@ -2996,13 +4270,12 @@ extern "C" {
 // Lua reports an error by leaving frames (an exception when Lua is compiled as C++, longjmp when as
 // C); C++ by throwing. Neither may cross the other: a longjmp skips destructors, and Lua's own
 // handlers would swallow a C++ exception. So
-//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua errors
-//   after
-//     all C++ objects of the call are gone;
-//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in protect(),
-//   which
-//     turns Lua errors into the exception LuaFailure. What the manual marks "-" needs no
-//     protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a traversal, ...
+//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua
+//     errors after all C++ objects of the call are gone;
+//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in
+//     protect(), which turns Lua errors into the exception LuaFailure. What the manual marks "-"
+//     needs no protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a
+//     traversal, ...
 
 #include <exception>
 #include <string>
@@ -3214,6 +4487,25 @@ int close_handle(lua_State* L) {
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)
 
+// ---- lua/bind_logged_models.hpp
+#if defined(MLRT_WITH_LUA)
+// Internal to lua/: logged models as other bindings take and give them.
+
+namespace mlrt {
+
+// What a handle holds: the store that the model is in, which stays open with it, and what of the
+// model never changes.
+struct ScriptLoggedModel {
+  Session session;
+  LoggedModel created;
+};
+
+template <>
+const HandleKind& handle_kind<ScriptLoggedModel>();
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
 // ---- lua/bind_model.hpp
 #if defined(MLRT_WITH_LUA)
 // Internal to lua/: models as other bindings take and give them.
@@ -3226,6 +4518,18 @@ const HandleKind& handle_kind<const Model>();
 // [{name, type, required}] for the columns of a signature or of training data. May raise a Lua
 // error.
 void push_column_specs(lua_State* L, const std::vector<ColumnSpec>& columns);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/bind_run.hpp
+#if defined(MLRT_WITH_LUA)
+// Internal to lua/: runs as other bindings take and give them.
+
+namespace mlrt {
+
+template <>
+const HandleKind& handle_kind<Run>();
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)
@@ -3267,6 +4571,10 @@ void open_table_module(lua_State* L);
 void open_model_module(lua_State* L);
 void open_train_module(lua_State* L);
 void open_tracking_module(lua_State* L);
+void open_run_module(lua_State* L);
+void open_artifacts_module(lua_State* L);
+void open_logged_models_module(lua_State* L);
+void open_store_module(lua_State* L);
 void open_registry_module(lua_State* L);
 void open_server_module(lua_State* L);
 void open_http_module(lua_State* L);
@@ -3307,15 +4615,15 @@ extern const std::size_t kEmbeddedFileCount;
 //
 // The signal handler sets the flag of core/interrupt.hpp and a count hook on the coroutines that
 // are running; the hook raises the error "interrupted", so that `<close>` variables run. pcall and
-// its like are replaced by ones that do not catch while the flag is set. A second signal ends the
-// process at once.
+// its like are replaced by ones that do not catch while the flag is set, and os.execute by one that
+// passes on the Ctrl-C that ended its command. A second signal ends the process at once.
 
 #include <csignal>
 
 namespace mlrt {
 
-// Replaces pcall, xpcall and coroutine.resume, .wrap and .close in the open libraries; may raise a
-// Lua error.
+// Replaces pcall, xpcall, coroutine.resume, .wrap and .close, and os.execute in the open libraries;
+// may raise a Lua error.
 void open_interrupts(lua_State* L);
 
 // While it lives, SIGINT and SIGTERM interrupt the script of `L`, which runs on this thread. Inside
@@ -3425,6 +4733,7 @@ void set_lua_memory_for_tests(LuaMemory* memory);
 // A training that a script reports; `training` is empty once it has ended.
 struct ScriptTraining {
   std::unique_ptr<Training> training;
+  bool telling = false;  // its observers are being told: they must not end it beneath us
 };
 
 struct ScriptState {
@@ -3442,6 +4751,7 @@ struct ScriptState {
 
   // What follows may refer to the Lua state, but never touches it when it is destroyed.
   std::optional<Session> open_session;
+  std::string experiment_id = "0";  // the session's
   TrainHooks hooks;
   std::shared_ptr<TrainObserver> autolog;
   AutologOptions autolog_options;
@@ -3602,6 +4912,83 @@ void set_functions(lua_State* L, const luaL_Reg* functions);
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/tracking_values.hpp
+#if defined(MLRT_WITH_LUA)
+// Internal to lua/: what a store holds as Lua tables, and back. As in values.hpp, the readers run
+// inside guard() and throw kInvalidParameter, the push functions run in protect().
+
+#include <string>
+#include <vector>
+
+namespace mlrt {
+
+void push_tags(lua_State* L, const std::vector<Tag>& tags);        // {key = value}
+void push_params(lua_State* L, const std::vector<Param>& params);  // {key = value}
+void push_metric(lua_State* L, const Metric& metric);
+void push_dataset(lua_State* L, const DatasetInput& dataset);
+void push_experiment(lua_State* L, const Experiment& experiment);
+void push_run_record(lua_State* L, const RunRecord& record);
+void push_logged_model_record(lua_State* L, const LoggedModel& model);
+
+// The list of `items`, each pushed by `push_item`.
+template <typename Item>
+void push_list(lua_State* L, const std::vector<Item>& items,
+               void (*push_item)(lua_State*, const Item&)) {
+  lua_createtable(L, static_cast<int>(items.size()), 0);
+  lua_Integer i = 0;
+  for (const Item& item : items) {
+    push_item(L, item);
+    lua_rawseti(L, -2, ++i);
+  }
+}
+
+// The same with the field next_page_token, unless it is the last page.
+template <typename Item>
+void push_page(lua_State* L, const SearchPage<Item>& page,
+               void (*push_item)(lua_State*, const Item&)) {
+  push_list(L, page.items, push_item);
+  if (!page.next_page_token.empty()) set_text(L, "next_page_token", page.next_page_token);
+}
+
+// Pushes the field `key` of the table at `index` without metamethods and without a Lua error, nil
+// if it is absent; returns its type.
+int push_raw_field(lua_State* L, int index, const char* key);
+
+std::vector<Param> read_params(const LuaArgs& args, int index, const char* argument);
+std::vector<Tag> read_tags(const LuaArgs& args, int index, const char* argument);
+
+// filter, order_by, view, max_results and page_token at `first` and the four places after it.
+SearchQuery read_query(const LuaArgs& args, int first);
+
+// The id of the run at `index`: a handle, an id, or a table that has a run_id.
+std::string read_run_id(lua_State* L, const LuaArgs& args, int index, const char* argument);
+// The same for what may also be a logged model (a handle, "m-...", a table that has a model_id).
+std::string read_owner_id(lua_State* L, const LuaArgs& args, int index, const char* argument);
+std::string read_model_id(lua_State* L, const LuaArgs& args, int index, const char* argument);
+
+// The experiment that `id_or_name` names. Throws kNotFound with the nearest name.
+Experiment find_experiment_argument(const TrackingStore& store, const std::string& id_or_name,
+                                    const char* function);
+// The ids of a list of ids and names, or of one.
+std::vector<std::string> read_experiment_ids(lua_State* L, const LuaArgs& args, int index,
+                                             const TrackingStore& store);
+
+// Reads {key, value, step, timestamp_ms, model, dataset} of the table at `index` over what `metric`
+// holds. Another field is an error with the nearest name.
+void read_metric_fields(lua_State* L, const char* function, int index, bool with_key_and_value,
+                        Metric& metric);
+// {name = number}, or a list of tables {key = , value = , ...}.
+std::vector<Metric> read_metrics(lua_State* L, const LuaArgs& args, int index,
+                                 const char* argument);
+
+// Whether the table at `index` describes a data set (a text as its name or digest) and is not the
+// data itself.
+bool is_dataset_record(lua_State* L, int index);
+DatasetInput read_dataset_record(lua_State* L, const char* function, int index);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
 #endif  // MLRT_INTERNALS_
 
 #if defined(MLRT_IMPLEMENTATION) && !defined(MLRT_IMPLEMENTED_)
@@ -3708,6 +5095,7 @@ std::string_view MemoryFiles::read(const std::string& name) const {
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -3954,6 +5342,25 @@ void rename(const std::string& from, const std::string& to) {
               "cannot rename " + fs_shown(from) + " to " + fs_shown(to) + ": " +
                   fs_reason(error, "file or folder"),
               "errno " + std::to_string(error));
+}
+
+void sync_folder(const std::string& folder) {
+  fs_check_path("sync", folder);
+  int opened = fs_call(Op::kOpen, folder, [&] { return ::open(folder.c_str(), kFsFolderFlags); });
+  if (opened < 0 && errno != EACCES) throw_fs_error("sync", folder, errno, "folder");
+  FsDescriptor file(opened);
+  int error = fs_sync_folder(folder, file.get());
+  if (error != 0) throw_fs_error("sync", folder, error, "folder");
+}
+
+DiskSpace disk_space(const std::string& path) {
+  fs_check_path("look at", path);
+  struct statvfs info {};
+  if (fs_call(Op::kStat, path, [&] { return ::statvfs(path.c_str(), &info); }) < 0) {
+    throw_fs_error("look at", path, errno, "file or folder");
+  }
+  const std::uint64_t unit = info.f_frsize != 0 ? info.f_frsize : info.f_bsize;
+  return {unit * info.f_blocks, unit * info.f_bfree, unit * info.f_bavail};
 }
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
@@ -4337,6 +5744,40 @@ std::vector<std::string> list_files_below(const std::string& folder) {
   return files;
 }
 
+TreeSize tree_size(const std::string& folder) {
+  fs_check_path("list", folder);
+  TreeSize size;
+  std::vector<std::string> waiting{folder};
+  while (!waiting.empty()) {
+    const std::string path = std::move(waiting.back());
+    waiting.pop_back();
+    const bool top = path == folder;
+    int flags = kFsFolderFlags | (top ? 0 : O_NOFOLLOW);
+    int opened = fs_call(Op::kOpen, path, [&] { return ::open(path.c_str(), flags); });
+    if (opened < 0) {
+      // What is removed meanwhile is not there.
+      if (errno == ENOENT || (top && errno == ENOTDIR)) continue;
+      throw_fs_error("list", path, errno, "folder");
+    }
+    FsDescriptor file(opened);
+    for (const std::string& name : fs_read_names(path, file.get())) {
+      struct stat info {};
+      int result = fs_call(Op::kStat, path, [&] {
+        return ::fstatat(file.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW);
+      });
+      if (result < 0) {
+        if (errno == ENOENT) continue;
+        throw_fs_error("look at", join(path, name), errno, "file");
+      }
+      if (S_ISDIR(info.st_mode)) waiting.push_back(join(path, name));
+      if (!S_ISREG(info.st_mode)) continue;
+      size.bytes += static_cast<std::uint64_t>(info.st_size);
+      ++size.files;
+    }
+  }
+  return size;
+}
+
 }  // namespace fs
 }  // namespace mlrt
 
@@ -4364,7 +5805,7 @@ std::string current_folder() {
   for (;;) {
     int result = fs_call(Op::kStat, ".",
                          [&] { return ::getcwd(&buffer[0], buffer.size()) == nullptr ? -1 : 0; });
-    if (result == 0) return buffer.c_str();
+    if (result == 0) return buffer.substr(0, buffer.find('\0'));
     if (errno != ERANGE) throw_fs_error("find", "the current folder", errno, "folder any more");
     buffer.resize(buffer.size() * 2);
   }
@@ -4399,6 +5840,17 @@ std::string join(const std::string& folder, const std::string& name) {
   if (from == name.size()) return out;
   if (out.back() != '/') out += '/';
   return out.append(name, from, std::string::npos);
+}
+
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  constexpr std::size_t kHexDigits = 16;
+  if (name.size() < 1 + kHexDigits + kEnd.size() || name.front() != '.') return false;
+  if (name.substr(name.size() - kEnd.size()) != kEnd) return false;
+  name.remove_suffix(kEnd.size());
+  const std::string_view hex = name.substr(name.size() - kHexDigits);
+  return name[name.size() - kHexDigits - 1] == '.' &&
+         hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool is_safe_relative(std::string_view path) {
@@ -4562,8 +6014,6 @@ void check_interrupt() {
 }  // namespace mlrt
 
 // ---- core/json.cpp
-#include <set>
-
 namespace mlrt {
 namespace {
 
@@ -4679,59 +6129,6 @@ JsonBareWords json_take_bare_words(std::string_view text) {
   return words;
 }
 
-// Watches the parser, so that a bad text is refused before it costs memory.
-class JsonGuard {
- public:
-  JsonGuard(std::string_view text, std::string_view what, const JsonLimits& limits,
-            const JsonBareWords& words)
-      : text_(text), what_(what), limits_(limits), words_(words) {}
-
-  std::size_t scalars() const { return scalars_; }
-
-  bool on_event(int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
-      ++opened_;
-      if (static_cast<std::size_t>(depth) >= limits_.max_depth) {
-        std::size_t byte = json_nth_token(
-            text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
-        throw_json_error(
-            what_, text_, byte,
-            "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
-      }
-      if (event == Event::object_start) keys_.emplace_back();
-    } else if (event == Event::object_end) {
-      keys_.pop_back();
-    } else if (event == Event::key) {
-      ++keys_seen_;
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) {
-        std::size_t byte = json_nth_token(
-            text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
-        throw_json_error(what_, text_, byte,
-                         "the key " + quoted(key) + " is there twice in one object");
-      }
-    } else if (event == Event::value) {
-      ++scalars_;
-      if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
-        parsed = words_.values[words_taken_++].second;
-      }
-    }
-    return true;
-  }
-
- private:
-  std::string_view text_;
-  std::string_view what_;
-  const JsonLimits& limits_;
-  const JsonBareWords& words_;
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-  std::size_t opened_ = 0;
-  std::size_t keys_seen_ = 0;
-  std::size_t scalars_ = 0;
-  std::size_t words_taken_ = 0;
-};
-
 // The library's text is "[id] parse error at line 1, column 2: why": the why is for the user. It
 // ends with what was read last, which may be long and is the sender's.
 std::string json_reason(const char* text) {
@@ -4742,6 +6139,108 @@ std::string json_reason(const char* text) {
   return safe.substr(1, safe.size() - 2);
 }
 
+// Builds the value from the parser's events, so that a bad text is refused before it costs memory.
+// (The library's own way to watch it, a callback, looks through the whole parent at the end of each
+// object: a list of half a million records took minutes.)
+class JsonBuilder final : public Json::json_sax_t {
+ public:
+  JsonBuilder(std::string_view text, std::string_view what, const JsonLimits& limits,
+              const JsonBareWords& words)
+      : text_(text), what_(what), limits_(limits), words_(words) {}
+
+  Json take() { return std::move(root_); }
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
+  bool string(string_t& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t& value) override { return scalar(std::move(value)); }
+
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& key) override {
+    ++keys_seen_;
+    const auto made = open_.back()->get_ref<Json::object_t&>().emplace(key, nullptr);
+    if (!made.second) {
+      std::size_t byte = json_nth_token(
+          text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
+      throw_json_error(what_, text_, byte,
+                       "the key " + quoted(key) + " is there twice in one object");
+    }
+    member_ = &made.first->second;
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+    if (const auto* syntax = dynamic_cast<const Json::parse_error*>(&error)) {
+      throw_json_error(std::string(what_) + " is not valid JSON", text_,
+                       syntax->byte > 0 ? syntax->byte - 1 : 0, json_reason(error.what()),
+                       error.what());
+    }
+    std::size_t byte = json_nth_token(text_, scalars_ + 1, json_is_scalar);
+    throw_json_error(what_, text_, byte, "a number is beyond the range of a double", error.what());
+  }
+
+ private:
+  // Where it stands stays where it is as long as it is open: only the innermost container grows.
+  Json* add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    if (open_.back()->is_array()) {
+      auto& elements = open_.back()->get_ref<Json::array_t&>();
+      elements.push_back(std::move(value));
+      return &elements.back();
+    }
+    *member_ = std::move(value);
+    return member_;
+  }
+
+  bool scalar(Json value) {
+    ++scalars_;
+    if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
+      value = words_.values[words_taken_++].second;
+    }
+    add(std::move(value));
+    return true;
+  }
+
+  bool open(Json container) {
+    ++opened_;
+    if (open_.size() >= limits_.max_depth) {
+      std::size_t byte = json_nth_token(
+          text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
+      throw_json_error(what_, text_, byte,
+                       "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
+    }
+    open_.push_back(add(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::string_view text_;
+  std::string_view what_;
+  const JsonLimits& limits_;
+  const JsonBareWords& words_;
+  Json root_;
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;  // of the innermost object: where the value of its last key goes
+  std::size_t opened_ = 0;
+  std::size_t keys_seen_ = 0;
+  std::size_t scalars_ = 0;
+  std::size_t words_taken_ = 0;
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what, const JsonLimits& limits) {
@@ -4751,19 +6250,9 @@ Json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
     words = json_take_bare_words(text);
     text = words.text;
   }
-  JsonGuard guard(text, what, limits, words);
-  try {
-    return Json::parse(text.begin(), text.end(),
-                       [&guard](int depth, Json::parse_event_t event, Json& parsed) {
-                         return guard.on_event(depth, event, parsed);
-                       });
-  } catch (const Json::parse_error& error) {
-    throw_json_error(std::string(what) + " is not valid JSON", text,
-                     error.byte > 0 ? error.byte - 1 : 0, json_reason(error.what()), error.what());
-  } catch (const Json::out_of_range& error) {
-    std::size_t byte = json_nth_token(text, guard.scalars() + 1, json_is_scalar);
-    throw_json_error(what, text, byte, "a number is beyond the range of a double", error.what());
-  }
+  JsonBuilder builder(text, what, limits, words);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
 }
 
 std::string dump_json(const Json& value) {
@@ -5017,6 +6506,8 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
   if (word.empty() || word.size() > kLongestWord) return {};
   std::string lowered = to_lower(word);
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // A name that shares no letter with the word is not near: "-h" for "-x", or "a" for "z".
+  best = std::min(best, word.size() - std::min(word.find_first_not_of('-'), word.size()));
   std::string found;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestWord) continue;
@@ -5119,6 +6610,9 @@ std::string to_lower(std::string_view text) {
 
 namespace mlrt {
 namespace {
+
+// A gigabyte of blanks deflates to a megabyte, and libyaml takes a minute to read it.
+constexpr std::size_t kYamlMaxBytes = std::size_t{16} << 20;
 
 constexpr std::size_t kYamlMaxDepth = 64;
 constexpr std::size_t kYamlMaxValues = 1000000;
@@ -5565,6 +7059,11 @@ class YamlWriter {
 }  // namespace
 
 Json parse_yaml(std::string_view text, std::string_view what) {
+  if (text.size() > kYamlMaxBytes) {
+    throw Error(ErrorCode::kInvalidParameter, std::string(what) + " has " +
+                                                  std::to_string(text.size()) +
+                                                  " bytes; YAML of more than 16 MiB is not read");
+  }
   return YamlReader(text, what).read();
 }
 
@@ -6425,6 +7924,7 @@ namespace {
 constexpr std::size_t kHttplibCopyBytes = 65536;  // larger bodies are not copied beside the header
 constexpr std::size_t kHttplibStatusLineBytes = 256;
 constexpr std::size_t kHttplibHeadBytes = 65536;
+constexpr std::int64_t kHttplibInterruptCheckMs = 100;
 
 // What Stream asks for and neither of our streams needs.
 class HttplibStreamBase : public httplib::Stream {
@@ -6530,18 +8030,34 @@ class HttplibCallStream final : public HttplibStreamBase {
   }
 
   ssize_t write(const char* data, size_t size) override {
-    const IoResult sent = send_some(fd_, data, size, deadline_ms_);
+    const IoResult sent =
+        wait([&](std::int64_t until_ms) { return send_some(fd_, data, size, until_ms); });
     return sent.status == IoStatus::kOk ? static_cast<ssize_t>(sent.size_bytes) : fail(sent.status);
   }
 
   socket_t socket() const override { return fd_; }
 
   bool timed_out() const { return timed_out_; }
+  bool interrupted() const { return interrupted_; }
   bool head_too_large() const { return head_too_large_; }
 
  private:
+  // Waits in slices, so that Ctrl-C ends the call and not just a poll() of it.
+  template <class Step>
+  IoResult wait(const Step& step) {
+    for (;;) {
+      const std::int64_t until_ms =
+          std::min(deadline_ms_, monotonic_ms() + kHttplibInterruptCheckMs);
+      const IoResult result = step(until_ms);
+      if (result.status != IoStatus::kTimeout || until_ms == deadline_ms_) return result;
+      interrupted_ = interrupt_requested();
+      if (interrupted_) return {IoStatus::kStopped, 0};
+    }
+  }
+
   ssize_t receive(char* data, std::size_t size) {
-    const IoResult received = receive_some(fd_, data, size, deadline_ms_, -1);
+    const IoResult received =
+        wait([&](std::int64_t until_ms) { return receive_some(fd_, data, size, until_ms, -1); });
     if (received.status == IoStatus::kOk) return static_cast<ssize_t>(received.size_bytes);
     return received.status == IoStatus::kClosed ? 0 : fail(received.status);
   }
@@ -6584,6 +8100,7 @@ class HttplibCallStream final : public HttplibStreamBase {
   bool first_line_ = true;
   bool informational_ = false;
   bool timed_out_ = false;
+  bool interrupted_ = false;
   bool head_too_large_ = false;
 };
 
@@ -6679,6 +8196,7 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
                     std::to_string(too_large ? call.max_response_bytes : kHttplibHeadBytes) +
                     " bytes" + (too_large ? "" : " for its header"));
   }
+  if (stream.interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
   if (stream.timed_out()) {
     throw Error(ErrorCode::kTimeout, where + " did not answer within the time limit");
   }
@@ -7302,7 +8820,8 @@ namespace mlrt {
 namespace {
 
 constexpr int kSocketBacklog = 512;
-constexpr std::int64_t kSocketLongestPollMs = 3600 * 1000;
+constexpr std::int64_t kSocketLongestPollMs = std::int64_t{3600} * 1000;
+constexpr std::int64_t kSocketInterruptCheckMs = 100;
 
 struct SocketAddressesDeleter {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
@@ -7372,14 +8891,20 @@ int socket_poll(pollfd* fds, nfds_t count, std::int64_t deadline_ms) {
               "cannot listen on " + host + " port " + port_text + ": " + socket_reason(error));
 }
 
-// 0, or the errno of the failure; ETIMEDOUT at the deadline.
+// 0, or the errno of the failure; ETIMEDOUT at the deadline. Throws kInterrupted.
 int socket_connect(int fd, const addrinfo& address, std::int64_t deadline_ms) {
   if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS && errno != EINTR) return errno;
   pollfd waiting{fd, POLLOUT, 0};
-  const int ready = socket_poll(&waiting, 1, deadline_ms);
-  if (ready < 0) return errno;
-  if (ready == 0) return ETIMEDOUT;
+  int ready = 0;
+  while (ready == 0) {
+    const std::int64_t until_ms = std::min(deadline_ms, monotonic_ms() + kSocketInterruptCheckMs);
+    ready = socket_poll(&waiting, 1, until_ms);
+    if (ready < 0) return errno;
+    if (ready > 0) break;
+    if (until_ms == deadline_ms) return ETIMEDOUT;
+    check_interrupt();
+  }
   int error = 0;
   socklen_t size = sizeof(error);
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
@@ -7767,7 +9292,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   std::size_t fields = 0;
   for (;; ++at) {  // over the separator
     if (!first_names && fields == names_.size()) {
-      fail(at, "a field too many: the table has " + std::to_string(names_.size()) + " columns");
+      fail(at, "a field too many: the table has " + std::to_string(names_.size()) +
+                   (names_.size() == 1 ? " column" : " columns"));
     }
     if (fields == kCsvMaxColumns) fail_columns(at);
     cells_.push_back(scan_field(at));
@@ -7776,8 +9302,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   }
   if (first_names) set_names(fields);
   if (fields < names_.size()) {
-    fail(at, "only " + std::to_string(fields) + " fields: the table has " +
-                 std::to_string(names_.size()) + " columns");
+    fail(at, "only " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
+                 ": the table has " + std::to_string(names_.size()) + " columns");
   }
   skip_line_end(at);
 }
@@ -9914,6 +11440,13 @@ Statement& Statement::bind_null(int position) {
   return *this;
 }
 
+Statement& Statement::bind(int position, StoreBlob blob) {
+  int code = sqlite3_bind_blob64(handle_, position, blob.bytes.data() ? blob.bytes.data() : "",
+                                 blob.bytes.size(), SQLITE_TRANSIENT);
+  if (code != SQLITE_OK) connection_->fail(code, sqlite3_sql(handle_));
+  return *this;
+}
+
 bool Statement::step() {
   int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
@@ -9951,6 +11484,13 @@ std::string Statement::text(int column) const {
   return std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
 }
 
+std::string_view Statement::bytes(int column) const {
+  const auto* data = static_cast<const char*>(sqlite3_column_blob(handle_, column));
+  const int size = sqlite3_column_bytes(handle_, column);
+  if (!data && size > 0) throw std::bad_alloc();
+  return std::string_view(data ? data : "", static_cast<std::size_t>(size));
+}
+
 // ---- StoreConnection ----
 
 StoreConnection::StoreConnection(const std::string& absolute_path, std::string shown_path,
@@ -9970,6 +11510,8 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   if (mode == StoreOpenMode::kImmutable) {
     flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
     name = connection_uri(absolute_path, "immutable=1");
+  } else if (mode == StoreOpenMode::kForeign) {
+    flags |= SQLITE_OPEN_READONLY;
   } else {
     flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   }
@@ -10001,6 +11543,12 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+  if (mode == StoreOpenMode::kForeign) {
+    // A view or a trigger could make reading a table run for ever.
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    sqlite3_exec(handle_, "PRAGMA cell_size_check = ON", nullptr, nullptr, nullptr);
+  }
 }
 
 StoreConnection::~StoreConnection() {
@@ -10070,6 +11618,15 @@ std::string StoreConnection::query_text(std::string_view sql) {
 }
 
 bool StoreConnection::read_only() const { return sqlite3_db_readonly(handle_, "main") == 1; }
+
+void StoreConnection::require_same_file() {
+  int moved = 0;
+  const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (code != SQLITE_OK || moved == 0) return;
+  throw Error(ErrorCode::kIo, "the store " + quoted(shown_path_, 300) +
+                                  " was moved, deleted or replaced while it was open: nothing was "
+                                  "written; open it anew");
+}
 
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
@@ -10287,6 +11844,7 @@ Transaction::Transaction(Database& database, Mode mode)
   database.owner_.store(std::this_thread::get_id());
   try {
     run(mode == Mode::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    if (mode == Mode::kWrite) connection().require_same_file();
   } catch (const std::exception&) {
     connection().roll_back();
     database.owner_.store(std::thread::id());
@@ -10310,6 +11868,208 @@ void Transaction::commit() {
 
 }  // namespace mlrt
 
+// ---- store/query.cpp
+#include <string_view>
+
+namespace mlrt {
+namespace {
+
+constexpr int kQueryBusyMs = 10000;
+constexpr int kQueryProgressSteps = 10000;
+constexpr int kQueryMaxValueBytes = 64 << 20;
+
+struct QueryClose {
+  void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+  void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+};
+using QueryHandle = std::unique_ptr<sqlite3, QueryClose>;
+using QueryStatement = std::unique_ptr<sqlite3_stmt, QueryClose>;
+
+int query_authorize(void*, int action, const char*, const char* function, const char*,
+                    const char*) {
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_FUNCTION:
+      return std::string_view(function) == "load_extension" ? SQLITE_DENY : SQLITE_OK;
+    default:
+      return SQLITE_DENY;
+  }
+}
+
+int query_progress(void*) { return interrupt_requested() ? 1 : 0; }
+
+[[noreturn]] void throw_query_error(sqlite3* handle, const std::string& path, int code) {
+  const std::string words = handle ? sqlite3_errmsg(handle) : "out of memory";
+  const std::string store = "the store " + quoted(path, 300);
+  switch (code & 0xff) {
+    case SQLITE_INTERRUPT:
+      check_interrupt();
+      throw Error(ErrorCode::kInterrupted, "interrupted");
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+      throw Error(ErrorCode::kPermissionDenied, "only SELECT is allowed here", words);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw Error(ErrorCode::kUnavailable, store + " is locked by another process", words);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      throw Error(ErrorCode::kDataCorrupt, store + " is damaged or no store", words);
+    case SQLITE_TOOBIG:
+      throw Error(ErrorCode::kTooLarge, "a value of the answer, or the SQL, is too large", words);
+    case SQLITE_NOMEM:
+      throw Error(ErrorCode::kUnavailable, "there is not enough memory for this query", words);
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+    case SQLITE_PERM:
+      throw Error(ErrorCode::kIo, "cannot read " + store + ": " + words);
+    default:
+      throw Error(ErrorCode::kInvalidParameter, "the SQL is wrong: " + words);
+  }
+}
+
+// A store that this program cannot lock (its folder is read-only) is read as it stands: opening it
+// as a Database has checked that this is sound.
+QueryHandle open_query_handle(const std::string& path, bool immutable) {
+  std::string name = path;
+  int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (immutable) {
+    name = "file:";
+    for (const char c : path)
+      name += c == '%' || c == '?' || c == '#' ? '%' + to_hex(&c, 1) : std::string(1, c);
+    name += "?immutable=1";
+    flags |= SQLITE_OPEN_URI;
+  }
+  sqlite3* opened = nullptr;
+  const int code = sqlite3_open_v2(name.c_str(), &opened, flags, nullptr);
+  QueryHandle handle(opened);
+  if (code != SQLITE_OK) throw_query_error(handle.get(), path, code);
+  sqlite3_busy_timeout(handle.get(), kQueryBusyMs);
+  sqlite3_limit(handle.get(), SQLITE_LIMIT_LENGTH, kQueryMaxValueBytes);
+  sqlite3_limit(handle.get(), SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_db_config(handle.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  // A misspelt column in double quotes is a mistake, not a text.
+  sqlite3_db_config(handle.get(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+  return handle;
+}
+
+QueryHandle open_readable_query(const std::string& path) {
+  QueryHandle handle = open_query_handle(path, false);
+  const int code =
+      sqlite3_exec(handle.get(), "SELECT 1 FROM sqlite_schema", nullptr, nullptr, nullptr);
+  if (code == SQLITE_OK) return handle;
+  if ((code & 0xff) != SQLITE_CANTOPEN && (code & 0xff) != SQLITE_READONLY)
+    throw_query_error(handle.get(), path, code);
+  return open_query_handle(path, true);
+}
+
+QueryStatement prepare_query(sqlite3* handle, const std::string& path, const std::string& sql) {
+  if (sql.find('\0') != std::string::npos)
+    throw Error(ErrorCode::kInvalidParameter, "the SQL holds a NUL byte");
+  if (sql.size() > static_cast<std::size_t>(kQueryMaxValueBytes))
+    throw Error(ErrorCode::kTooLarge, "the SQL is too long");
+  sqlite3_stmt* made = nullptr;
+  const char* tail = nullptr;
+  const int code =
+      sqlite3_prepare_v2(handle, sql.c_str(), static_cast<int>(sql.size()), &made, &tail);
+  QueryStatement statement(made);
+  if (code != SQLITE_OK) throw_query_error(handle, path, code);
+  if (!statement) throw Error(ErrorCode::kInvalidParameter, "there is no statement in the SQL");
+  sqlite3_stmt* next = nullptr;
+  const int after = sqlite3_prepare_v2(handle, tail, -1, &next, nullptr);
+  const QueryStatement second(next);
+  if (after != SQLITE_OK || second) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "one statement at a time: there is more after it, at " + quoted(trim(tail)));
+  }
+  if (sqlite3_column_count(statement.get()) == 0 || !sqlite3_stmt_readonly(statement.get()))
+    throw Error(ErrorCode::kPermissionDenied, "only SELECT is allowed here");
+  return statement;
+}
+
+StoreQueryCell read_query_cell(sqlite3_stmt* statement, int column) {
+  StoreQueryCell cell;
+  const auto size = [&] {
+    return static_cast<std::size_t>(sqlite3_column_bytes(statement, column));
+  };
+  switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+      cell.kind = StoreQueryCell::Kind::kInteger;
+      cell.integer = sqlite3_column_int64(statement, column);
+      break;
+    case SQLITE_FLOAT:
+      cell.kind = StoreQueryCell::Kind::kReal;
+      cell.real = sqlite3_column_double(statement, column);
+      break;
+    case SQLITE_TEXT: {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+      if (text == nullptr) throw std::bad_alloc();
+      cell.kind = StoreQueryCell::Kind::kText;
+      cell.text.assign(text, size());
+      break;
+    }
+    case SQLITE_BLOB: {
+      const void* data = sqlite3_column_blob(statement, column);
+      cell.kind = StoreQueryCell::Kind::kBlob;
+      if (data != nullptr) cell.text = to_hex(data, size());
+      break;
+    }
+    default:
+      break;
+  }
+  return cell;
+}
+
+}  // namespace
+
+StoreQueryResult query_store(const std::string& path, const std::string& sql,
+                             const StoreQueryLimits& limits) {
+  const std::string absolute = fs::absolute(path);
+  {
+    // Says what is wrong with a file that is no store, and brings an older one up to date.
+    DatabaseOptions options;
+    options.must_exist = true;
+    Database::open(path, options);
+  }
+  const QueryHandle handle = open_readable_query(absolute);
+  sqlite3_set_authorizer(handle.get(), query_authorize, nullptr);
+  sqlite3_progress_handler(handle.get(), kQueryProgressSteps, query_progress, nullptr);
+  const QueryStatement statement = prepare_query(handle.get(), absolute, sql);
+  StoreQueryResult result;
+  const int columns = sqlite3_column_count(statement.get());
+  for (int i = 0; i < columns; ++i) {
+    const char* name = sqlite3_column_name(statement.get(), i);
+    if (name == nullptr) throw std::bad_alloc();
+    result.columns.emplace_back(name);
+  }
+  std::size_t bytes = 0;
+  for (;;) {
+    const int code = sqlite3_step(statement.get());
+    if (code == SQLITE_DONE) return result;
+    if (code != SQLITE_ROW) throw_query_error(handle.get(), absolute, code);
+    if (result.rows.size() == limits.max_rows) {
+      result.cut = true;
+      return result;
+    }
+    std::vector<StoreQueryCell> row;
+    for (int i = 0; i < columns; ++i) {
+      row.push_back(read_query_cell(statement.get(), i));
+      bytes += sizeof(StoreQueryCell) + row.back().text.size();
+    }
+    if (bytes > limits.max_bytes) {
+      throw Error(ErrorCode::kTooLarge, "the answer is larger than " +
+                                            std::to_string(limits.max_bytes >> 20) +
+                                            " MiB; select less, or add a LIMIT");
+    }
+    result.rows.push_back(std::move(row));
+  }
+}
+
+}  // namespace mlrt
+
 // ---- store/schema.cpp
 #include <string>
 
@@ -10320,9 +12080,11 @@ namespace {
 // add another one.
 //
 // Folders are kept relative ("NULL: the usual place below the artifact root"), so that a store and
-// its artifacts can be moved together. A metric's row is known by who wrote it (a random id per
-// opening) and a counter of that writer, so that joining two stores is INSERT OR IGNORE. A NULL
-// value is a NaN.
+// its artifacts can be moved together. A metric's record is known by its run, who wrote it (a
+// random id per opening) and a counter of that writer, so that joining two stores adds only what is
+// new. Records are kept in blocks of up to 512 (tracking/metric_blocks.hpp): measured
+// (tests/bench/metric_layouts.cpp), a row each is slower to write, twice as large and slower to
+// read as a history. A NULL value is a NaN.
 const char* const kSchemaSteps[] = {
     R"sql(
 CREATE TABLE experiments (
@@ -10331,7 +12093,8 @@ CREATE TABLE experiments (
   artifact_location TEXT,
   lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
   creation_time INTEGER NOT NULL,
-  last_update_time INTEGER NOT NULL
+  last_update_time INTEGER NOT NULL,
+  deleted_time INTEGER
 ) STRICT;
 
 CREATE TABLE experiment_tags (
@@ -10364,6 +12127,7 @@ CREATE TABLE params (
   value TEXT NOT NULL,
   PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX params_by_value ON params (key, value);
 
 CREATE TABLE tags (
   run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -10371,6 +12135,7 @@ CREATE TABLE tags (
   value TEXT NOT NULL,
   PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tags_by_value ON tags (key, value);
 
 CREATE TABLE metric_keys (
   metric_key INTEGER PRIMARY KEY,
@@ -10379,18 +12144,36 @@ CREATE TABLE metric_keys (
 
 CREATE TABLE writers (
   writer INTEGER PRIMARY KEY,
-  writer_id TEXT NOT NULL UNIQUE
+  writer_id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL DEFAULT 'live' CHECK (kind IN ('live', 'import'))
 ) STRICT;
 
-CREATE TABLE metrics (
+-- What a metric was measured on: '' where that is not known. 1 is "nothing is known".
+CREATE TABLE metric_links (
+  link INTEGER PRIMARY KEY,
+  model_id TEXT NOT NULL,
+  dataset_name TEXT NOT NULL,
+  dataset_digest TEXT NOT NULL,
+  UNIQUE (model_id, dataset_name, dataset_digest)
+) STRICT;
+INSERT INTO metric_links VALUES (1, '', '', '');
+
+-- min and max are of the numbers among the values, NULL if there are none.
+CREATE TABLE metric_blocks (
   run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   metric_key INTEGER NOT NULL REFERENCES metric_keys,
   writer INTEGER NOT NULL REFERENCES writers,
-  seq INTEGER NOT NULL,
-  step INTEGER NOT NULL,
-  timestamp INTEGER NOT NULL,
-  value REAL,
-  PRIMARY KEY (run, metric_key, writer, seq)
+  link INTEGER NOT NULL REFERENCES metric_links,
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  last_step INTEGER NOT NULL,
+  last_timestamp INTEGER NOT NULL,
+  last_value REAL,
+  count INTEGER NOT NULL,
+  min REAL,
+  max REAL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (run, metric_key, writer, link, first_seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE latest_metrics (
@@ -10399,8 +12182,10 @@ CREATE TABLE latest_metrics (
   step INTEGER NOT NULL,
   timestamp INTEGER NOT NULL,
   value REAL,
+  link INTEGER NOT NULL DEFAULT 1 REFERENCES metric_links,
   PRIMARY KEY (run, metric_key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX latest_metrics_by_value ON latest_metrics (metric_key, value);
 
 CREATE TABLE datasets (
   dataset INTEGER PRIMARY KEY,
@@ -10420,6 +12205,80 @@ CREATE TABLE inputs (
   context TEXT NOT NULL,
   PRIMARY KEY (run, dataset, context)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX inputs_by_dataset ON inputs (dataset);
+
+CREATE TABLE input_tags (
+  run INTEGER NOT NULL,
+  dataset INTEGER NOT NULL,
+  context TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, dataset, context, key),
+  FOREIGN KEY (run, dataset, context) REFERENCES inputs ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- The logged model need not be in this store.
+CREATE TABLE outputs (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  PRIMARY KEY (run, model_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logged_models (
+  model INTEGER PRIMARY KEY,
+  model_id TEXT NOT NULL UNIQUE,
+  experiment INTEGER NOT NULL REFERENCES experiments,
+  name TEXT NOT NULL,
+  model_type TEXT,
+  source_run_id TEXT,
+  status TEXT NOT NULL CHECK (status IN ('PENDING', 'READY', 'FAILED')),
+  creation_time INTEGER NOT NULL,
+  last_update_time INTEGER NOT NULL,
+  lifecycle_stage TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle_stage IN ('active', 'deleted')),
+  deleted_time INTEGER,
+  artifact_location TEXT
+) STRICT;
+CREATE INDEX logged_models_newest
+  ON logged_models (experiment, lifecycle_stage, creation_time DESC, model_id);
+CREATE INDEX logged_models_by_run ON logged_models (source_run_id, name);
+
+CREATE TABLE logged_model_params (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logged_model_tags (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
+
+-- The latest of each key, run and data set, by timestamp, step, value.
+CREATE TABLE logged_model_metrics (
+  model INTEGER NOT NULL REFERENCES logged_models ON DELETE CASCADE,
+  metric_key INTEGER NOT NULL REFERENCES metric_keys,
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  dataset_name TEXT NOT NULL,
+  dataset_digest TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (model, metric_key, run, dataset_name, dataset_digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logged_model_metrics_by_run ON logged_model_metrics (run);
+
+-- The files that were logged. `owner` is a run id or a logged model's.
+CREATE TABLE artifacts (
+  owner TEXT NOT NULL,
+  path TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (owner, path)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE registered_models (
   model INTEGER PRIMARY KEY,
@@ -10428,6 +12287,13 @@ CREATE TABLE registered_models (
   creation_time INTEGER NOT NULL,
   last_update_time INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE registered_model_tags (
+  model INTEGER NOT NULL REFERENCES registered_models ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE model_versions (
   model INTEGER NOT NULL REFERENCES registered_models ON DELETE CASCADE,
@@ -10438,6 +12304,15 @@ CREATE TABLE model_versions (
   creation_time INTEGER NOT NULL,
   last_update_time INTEGER NOT NULL,
   PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE model_version_tags (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, version, key),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE model_aliases (
@@ -11763,13 +13638,311 @@ std::shared_ptr<const Model> fit_logistic(const Table& table, const std::string&
 #pragma GCC pop_options
 #endif
 
-// ---- tracking/artifacts.cpp
-// The files of a run: TrackingStore's part that works on folders, not on the database.
+// ---- tracking/artifact_batch.cpp
+#include <optional>
+#include <set>
 
 namespace mlrt {
+namespace {
 
-void TrackingStore::log_artifact(const std::string& run_id, const std::string& local_file,
+constexpr char kStagingPrefix[] = ".mlrt-";
+constexpr char kStagingSuffix[] = ".tmp";
+constexpr std::size_t kStagingHexDigits = 16;
+
+void batch_record(Transaction& transaction, const std::string& owner, const std::string& path,
+                  std::uint64_t size_bytes, const std::string& sha256) {
+  transaction.run(
+      "INSERT INTO artifacts (owner, path, size, sha256) VALUES (?, ?, ?, ?) "
+      "ON CONFLICT (owner, path) DO UPDATE SET size = excluded.size, sha256 = excluded.sha256",
+      owner, path, size_bytes, sha256);
+}
+
+}  // namespace
+
+bool is_artifact_staging(const std::string& name) {
+  const std::string_view prefix(kStagingPrefix), suffix(kStagingSuffix);
+  if (name.size() != prefix.size() + kStagingHexDigits + suffix.size()) return false;
+  return starts_with(name, prefix) && ends_with(name, suffix) &&
+         name.find_first_not_of("0123456789abcdef", prefix.size()) ==
+             prefix.size() + kStagingHexDigits;
+}
+
+std::string new_artifact_staging_name() {
+  return kStagingPrefix + random_hex(kStagingHexDigits / 2) + kStagingSuffix;
+}
+
+// The renames of a commit; undone unless they are kept.
+class ArtifactBatch::Placement {
+ public:
+  explicit Placement(const std::string& folder) : folder_(folder) {}
+  ~Placement() {
+    if (kept_) return;
+    // The last first, should a path have been given twice.
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) undo(*step);
+  }
+  Placement(const Placement&) = delete;
+  Placement& operator=(const Placement&) = delete;
+
+  void place(const File& file) {
+    Step step;
+    step.target = fs::join(folder_, file.path);
+    fs::make_folders(fs::parent(step.target));
+    // Mapped, the old bytes stay readable when the file is replaced.
+    if (fs::exists(step.target)) step.old.emplace(step.target);
+    fs::rename(file.staged, step.target);
+    touched_.insert(fs::parent(step.target));
+    steps_.push_back(std::move(step));
+  }
+  void sync() {
+    for (const std::string& folder : touched_) fs::sync_folder(folder);
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  struct Step {
+    std::string target;
+    std::optional<fs::MappedFile> old;
+  };
+
+  static void undo(const Step& step) noexcept {
+    try {
+      if (step.old) {
+        fs::write_file(step.target, step.old->bytes());
+      } else {
+        fs::remove_file(step.target);
+      }
+    } catch (const std::exception& error) {
+      log_error("an artifact that was not logged could not be taken back",
+                {{"path", step.target}, {"error", error.what()}});
+    }
+  }
+
+  const std::string& folder_;
+  std::vector<Step> steps_;
+  std::set<std::string> touched_;
+  bool kept_ = false;
+};
+
+ArtifactBatch::ArtifactBatch(std::shared_ptr<Database> database, std::string owner,
+                             std::string folder)
+    : database_(std::move(database)),
+      owner_(std::move(owner)),
+      folder_(std::move(folder)),
+      staging_(fs::join(folder_, new_artifact_staging_name())) {}
+
+ArtifactBatch::~ArtifactBatch() {
+  try {
+    fs::remove_tree(staging_);
+  } catch (const std::exception& error) {
+    log_warn("a temporary folder was left behind", {{"path", staging_}, {"error", error.what()}});
+  }
+}
+
+std::string ArtifactBatch::next_place(const std::string& path) {
+  check_artifact_path(path);
+  if (fs::is_folder(fs::join(folder_, path))) {
+    throw Error(ErrorCode::kAlreadyExists,
+                "the artifact " + quoted(path, 300) + " is a folder, which no file can replace");
+  }
+  fs::make_folders(staging_);
+  return fs::join(staging_, std::to_string(files_.size()));
+}
+
+void ArtifactBatch::add_staged(const std::string& path, const std::string& staged) {
+  // Of the copy, which nobody else changes.
+  const fs::MappedFile file(staged);
+  files_.push_back({path, staged, file.bytes().size(), sha256_hex(file.bytes())});
+}
+
+void ArtifactBatch::add_file(const std::string& local_file, const std::string& path) {
+  const std::string staged = next_place(path);
+  fs::copy_file(local_file, staged);
+  add_staged(path, staged);
+}
+
+void ArtifactBatch::add_bytes(std::string_view bytes, const std::string& path) {
+  const std::string staged = next_place(path);
+  fs::write_file(staged, bytes);
+  files_.push_back({path, staged, bytes.size(), sha256_hex(bytes)});
+}
+
+// A crash between a rename and the commit must not make a sound file look damaged: no digest is
+// better than that of other bytes.
+std::vector<ArtifactBatch::File> ArtifactBatch::forget_replaced() {
+  std::vector<File> replaced;
+  {
+    Transaction transaction(*database_, Transaction::Mode::kRead);
+    for (const File& file : files_) {
+      Statement found = transaction.query(
+          "SELECT size, sha256 FROM artifacts WHERE owner = ? AND path = ?", owner_, file.path);
+      if (!found.step()) continue;
+      replaced.push_back(
+          {file.path, "", static_cast<std::uint64_t>(found.integer(0)), found.text(1)});
+    }
+  }
+  if (replaced.empty()) return replaced;
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  for (const File& file : replaced) {
+    transaction.run("DELETE FROM artifacts WHERE owner = ? AND path = ?", owner_, file.path);
+  }
+  transaction.commit();
+  return replaced;
+}
+
+void ArtifactBatch::remember(const std::vector<File>& files) noexcept {
+  if (files.empty()) return;
+  try {
+    Transaction transaction(*database_, Transaction::Mode::kWrite);
+    for (const File& file : files) {
+      batch_record(transaction, owner_, file.path, file.size_bytes, file.sha256);
+    }
+    transaction.commit();
+  } catch (const std::exception& error) {
+    log_warn("the digests of some artifacts are lost",
+             {{"owner", owner_}, {"error", error.what()}});
+  }
+}
+
+void ArtifactBatch::commit() {
+  if (files_.empty()) return;
+  const std::vector<File> replaced = forget_replaced();
+  try {
+    // Under the store's write lock, so that of two that log the same path at once the bytes and the
+    // digest are of the same one.
+    Transaction transaction(*database_, Transaction::Mode::kWrite);
+    Placement placement(folder_);
+    for (const File& file : files_) placement.place(file);
+    placement.sync();
+    for (const File& file : files_) {
+      batch_record(transaction, owner_, file.path, file.size_bytes, file.sha256);
+    }
+    transaction.commit();
+    placement.keep();
+  } catch (const std::exception&) {
+    remember(replaced);
+    throw;
+  }
+}
+
+}  // namespace mlrt
+
+// ---- tracking/artifacts.cpp
+namespace mlrt {
+
+const char kLoggedModelPathTag[] = "mlrt.path";
+
+// Where a path of an owner lies: in a folder of the owner itself, or of a logged model of the run.
+struct ArtifactStore::Place {
+  std::string owner;   // whose digests tell about it
+  std::string folder;  // of that owner
+  std::string path;    // below that folder; "" is the folder
+  std::string shown;   // what the caller calls that folder: "" or "model"
+
+  std::string on_disk() const { return path.empty() ? folder : fs::join(folder, path); }
+};
+
+namespace {
+
+struct ArtifactDigest {
+  std::uint64_t size_bytes = 0;
+  std::string sha256;
+};
+
+using ArtifactDigests = std::map<std::string, ArtifactDigest>;
+
+std::string artifact_join(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : folder + "/" + name;
+}
+
+// "model/data" below "model" is "data"; "model" itself is "".
+std::optional<std::string> artifact_path_below(const std::string& path, const std::string& folder) {
+  if (folder.empty() || path == folder) return path == folder ? std::string() : path;
+  if (!starts_with(path, folder + "/")) return std::nullopt;
+  return path.substr(folder.size() + 1);
+}
+
+// Of the file `path` and of all files below it.
+ArtifactDigests artifact_digests(Database& database, const std::string& owner,
                                  const std::string& path) {
+  ArtifactDigests digests;
+  Transaction transaction(database, Transaction::Mode::kRead);
+  Statement row =
+      path.empty()
+          ? transaction.query("SELECT path, size, sha256 FROM artifacts WHERE owner = ?", owner)
+          // '0' is the character after '/'.
+          : transaction.query(
+                "SELECT path, size, sha256 FROM artifacts WHERE owner = ? AND (path = ? OR (path > "
+                "? AND path < ?))",
+                owner, path, path + "/", path + "0");
+  while (row.step()) {
+    digests[row.text(0)] = {static_cast<std::uint64_t>(row.integer(1)), row.text(2)};
+  }
+  return digests;
+}
+
+// What lies below the folder as files; nothing if there is no such folder.
+std::vector<std::string> artifact_files_below(const std::string& folder) {
+  if (!fs::is_folder(folder)) return {};
+  std::vector<std::string> files = fs::list_files_below(folder);
+  // What is being written now, or was when a process was killed, is no artifact.
+  const auto unfinished = [](const std::string& file) {
+    const std::vector<std::string> names = split(file, '/');
+    return is_artifact_staging(names.front()) ||
+           std::any_of(names.begin(), names.end(), fs::is_temporary_name);
+  };
+  files.erase(std::remove_if(files.begin(), files.end(), unfinished), files.end());
+  return files;
+}
+
+bool artifact_is_damaged(const std::string& place, const ArtifactDigest& digest) {
+  if (!fs::is_file(place) || fs::file_size(place) != digest.size_bytes) return true;
+  return sha256_hex(fs::MappedFile(place).bytes()) != digest.sha256;
+}
+
+}  // namespace
+
+ArtifactStore::ArtifactStore(std::shared_ptr<Database> database, std::string artifact_root)
+    : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
+
+std::string ArtifactStore::folder(const std::string& owner, bool must_be_active) const {
+  if (!is_logged_model_id(owner)) {
+    return TrackingStore(database_, artifact_root_).artifact_folder(owner, must_be_active);
+  }
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const LoggedModelRow row = find_logged_model(transaction, owner);
+  if (must_be_active && row.record.lifecycle_stage != "active") {
+    throw Error(ErrorCode::kInvalidParameter,
+                "The logged model " + owner + " must be in the 'active' state. Current state is " +
+                    row.record.lifecycle_stage + ".");
+  }
+  return logged_model_folder(row, artifact_root_);
+}
+
+std::vector<ArtifactStore::RunModel> ArtifactStore::models_of_run(const std::string& run_id) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Statement row = transaction.query(
+      "SELECT coalesce(g.value, m.name), m.model_id FROM logged_models AS m "
+      "LEFT JOIN logged_model_tags AS g ON g.model = m.model AND g.key = ? "
+      "WHERE m.source_run_id = ? AND m.lifecycle_stage = 'active' AND m.status = 'READY' "
+      "ORDER BY 1, m.creation_time DESC, m.model DESC",
+      kLoggedModelPathTag, run_id);
+  std::vector<RunModel> models;
+  while (row.step()) {
+    if (models.empty() || models.back().path != row.text(0)) {
+      models.push_back({row.text(0), row.text(1), ""});
+    }
+  }
+  for (RunModel& model : models) {
+    model.folder =
+        logged_model_folder(find_logged_model(transaction, model.model_id), artifact_root_);
+  }
+  return models;
+}
+
+// ---- writing ----
+
+void ArtifactStore::log_file(const std::string& owner, const std::string& local_file,
+                             const std::string& path) {
   if (!path.empty()) check_artifact_path(path);
   if (fs::is_folder(local_file)) {
     throw Error(ErrorCode::kInvalidParameter,
@@ -11779,38 +13952,3540 @@ void TrackingStore::log_artifact(const std::string& run_id, const std::string& l
     throw Error(ErrorCode::kNotFound,
                 "there is no file " + quoted(local_file, 300) + " to log as an artifact");
   }
-  const std::string name = fs::basename(local_file);
-  check_artifact_path(name);
-  std::string folder = artifact_folder(run_id, true);
-  if (!path.empty()) folder = fs::join(folder, path);
-  fs::make_folders(folder);
-  fs::copy_file(local_file, fs::join(folder, name));
+  const std::string place = artifact_join(path, fs::basename(local_file));
+  check_artifact_path(place);
+  ArtifactBatch batch(database_, owner, folder(owner, true));
+  batch.add_file(local_file, place);
+  batch.commit();
 }
 
-void TrackingStore::log_text(const std::string& run_id, const std::string& text,
-                             const std::string& path) {
-  check_artifact_path(path);
-  const std::string file = fs::join(artifact_folder(run_id, true), path);
-  fs::make_folders(fs::parent(file));
-  fs::write_file(file, text);
-}
-
-std::vector<std::string> TrackingStore::list_artifacts(const std::string& run_id) const {
-  const std::string folder = artifact_folder(run_id);
-  if (!fs::is_folder(folder)) return {};
-  return fs::list_files_below(folder);
-}
-
-std::string TrackingStore::artifact_file(const std::string& run_id, const std::string& path) const {
-  check_artifact_path(path);
-  const std::string place = fs::join(artifact_folder(run_id), path);
-  if (!fs::exists(place)) {
-    throw Error(ErrorCode::kNotFound, "the run " + run_id + " has no artifact " +
-                                          quoted(path, 300) +
-                                          did_you_mean(path, list_artifacts(run_id)));
+void ArtifactStore::log_folder(const std::string& owner, const std::string& local_folder,
+                               const std::string& path) {
+  if (!path.empty()) check_artifact_path(path);
+  if (!fs::is_folder(local_folder)) {
+    throw Error(fs::exists(local_folder) ? ErrorCode::kInvalidParameter : ErrorCode::kNotFound,
+                "there is no folder " + quoted(local_folder, 300) + " to log as artifacts");
   }
+  // Listed before anything is written: it may hold the artifact folder.
+  const std::vector<std::string> files = fs::list_files_below(local_folder);
+  for (const std::string& file : files) check_artifact_path(artifact_join(path, file));
+  ArtifactBatch batch(database_, owner, folder(owner, true));
+  for (const std::string& file : files) {
+    batch.add_file(fs::join(local_folder, file), artifact_join(path, file));
+  }
+  batch.commit();
+}
+
+void ArtifactStore::log_bytes(const std::string& owner, const std::string& bytes,
+                              const std::string& path) {
+  check_artifact_path(path);
+  ArtifactBatch batch(database_, owner, folder(owner, true));
+  batch.add_bytes(bytes, path);
+  batch.commit();
+}
+
+void ArtifactStore::log_files(const std::string& owner, const FileSet& files,
+                              const std::string& path) {
+  if (!path.empty()) check_artifact_path(path);
+  ArtifactBatch batch(database_, owner, folder(owner, true));
+  for (const std::string& name : files.names()) {
+    batch.add_bytes(files.read(name), artifact_join(path, name));
+  }
+  batch.commit();
+}
+
+void ArtifactStore::remove(const std::string& owner, const std::string& path) {
+  check_artifact_path(path);
+  const std::string own = folder(owner, true);
+  const std::string place = fs::join(own, path);
+  if (!fs::exists(place)) {
+    if (const auto model = find_model(owner, path)) {
+      if (fs::exists(model->on_disk())) {
+        throw Error(ErrorCode::kConflict, "the artifact " + quoted(path, 300) +
+                                              " belongs to the logged model " + model->owner +
+                                              ": delete that");
+      }
+    }
+    refuse_absent(owner, path);
+  }
+  const std::string gone = fs::join(own, new_artifact_staging_name());
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  // Out of the way by one rename, which can be undone; the removal itself could stop half-way.
+  fs::rename(place, gone);
+  try {
+    transaction.run(
+        "DELETE FROM artifacts WHERE owner = ? AND (path = ? OR (path > ? AND path < ?))", owner,
+        path, path + "/", path + "0");
+    transaction.commit();
+  } catch (const std::exception&) {
+    fs::rename(gone, place);
+    throw;
+  }
+  try {
+    fs::remove_tree(gone);
+  } catch (const Error& error) {
+    log_warn("a removed artifact still takes space", {{"path", gone}, {"error", error.message()}});
+  }
+}
+
+// ---- reading ----
+
+// A run's logged model that `path` is, or is inside of.
+std::optional<ArtifactStore::Place> ArtifactStore::find_model(const std::string& owner,
+                                                              const std::string& path) const {
+  if (path.empty() || is_logged_model_id(owner)) return std::nullopt;
+  for (const RunModel& model : models_of_run(owner)) {
+    if (const auto below = artifact_path_below(path, model.path)) {
+      return Place{model.model_id, model.folder, *below, model.path};
+    }
+  }
+  return std::nullopt;
+}
+
+ArtifactStore::Place ArtifactStore::find(const std::string& owner, const std::string& path) const {
+  if (!path.empty()) check_artifact_path(path);
+  Place place{owner, folder(owner), path, ""};
+  if (path.empty()) return place;
+  const std::string first = path.substr(0, path.find('/'));
+  const bool own = !is_artifact_staging(first) && fs::exists(place.on_disk());
+  if (own && (!fs::is_folder(place.on_disk()) || fs::is_file(fs::join(place.on_disk(), "MLmodel"))))
+    return place;
+  if (auto model = find_model(owner, path)) {
+    // A folder of the model's name, to which more was logged by hand, does not hide the model.
+    if ((!own || model->path.empty()) && fs::exists(model->on_disk())) return *model;
+  }
+  if (!own) refuse_absent(owner, path);
   return place;
 }
+
+void ArtifactStore::refuse_absent(const std::string& owner, const std::string& path) const {
+  std::vector<std::string> known;
+  for (const ArtifactInfo& info : list(owner, "", true)) known.push_back(info.path);
+  throw Error(ErrorCode::kNotFound, (is_logged_model_id(owner) ? "the logged model " : "the run ") +
+                                        owner + " has no artifact " + quoted(path, 300) +
+                                        did_you_mean(path, known));
+}
+
+std::string ArtifactStore::locate(const std::string& owner, const std::string& path) const {
+  return find(owner, path).on_disk();
+}
+
+void ArtifactStore::list_place(const Place& place, const std::string& path, bool recursive,
+                               std::vector<ArtifactInfo>& found) const {
+  const std::string folder = place.on_disk();
+  if (!fs::is_folder(folder)) return;
+  const ArtifactDigests digests = artifact_digests(*database_, place.owner, place.path);
+  const auto add_file = [&](const std::string& name) {
+    ArtifactInfo info;
+    info.path = artifact_join(path, name);
+    info.size_bytes = fs::file_size(fs::join(folder, name));
+    const auto digest = digests.find(artifact_join(place.path, name));
+    // A file of another size has been replaced by someone else.
+    if (digest != digests.end() && digest->second.size_bytes == info.size_bytes) {
+      info.sha256 = digest->second.sha256;
+    }
+    found.push_back(std::move(info));
+  };
+  if (recursive) {
+    for (const std::string& name : artifact_files_below(folder)) add_file(name);
+    return;
+  }
+  for (const std::string& name : fs::list(folder)) {
+    if ((place.path.empty() && is_artifact_staging(name)) || fs::is_temporary_name(name)) continue;
+    if (fs::is_folder(fs::join(folder, name))) {
+      found.push_back({artifact_join(path, name), true, 0, ""});
+    } else if (fs::is_file(fs::join(folder, name))) {
+      add_file(name);
+    }
+  }
+}
+
+std::vector<ArtifactInfo> ArtifactStore::list(const std::string& owner, const std::string& path,
+                                              bool recursive) const {
+  if (!path.empty()) check_artifact_path(path);
+  std::vector<ArtifactInfo> found;
+  list_place({owner, folder(owner), path, ""}, path, recursive, found);
+  if (!is_logged_model_id(owner)) {
+    for (const RunModel& model : models_of_run(owner)) {
+      if (const auto inside = artifact_path_below(path, model.path)) {
+        list_place({model.model_id, model.folder, *inside, model.path}, path, recursive, found);
+      } else if (const auto below = artifact_path_below(model.path, path)) {
+        // The model lies below what is listed.
+        if (!fs::is_folder(model.folder)) continue;
+        if (recursive) {
+          list_place({model.model_id, model.folder, "", model.path}, model.path, true, found);
+        } else {
+          found.push_back({artifact_join(path, below->substr(0, below->find('/'))), true, 0, ""});
+        }
+      }
+    }
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const ArtifactInfo& a, const ArtifactInfo& b) { return a.path < b.path; });
+  found.erase(
+      std::unique(found.begin(), found.end(),
+                  [](const ArtifactInfo& a, const ArtifactInfo& b) { return a.path == b.path; }),
+      found.end());
+  return found;
+}
+
+std::string ArtifactStore::download(const std::string& owner, const std::string& path,
+                                    const std::string& local_folder) const {
+  const std::string to = path.empty() ? local_folder : fs::join(local_folder, path);
+  const auto copy = [&](const std::string& file) {
+    const Place place = find(owner, file);
+    const ArtifactDigests digests = artifact_digests(*database_, place.owner, place.path);
+    const auto digest = digests.find(place.path);
+    if (digest != digests.end() && artifact_is_damaged(place.on_disk(), digest->second)) {
+      throw Error(ErrorCode::kDataCorrupt,
+                  "the artifact " + quoted(file, 300) + " of " + owner +
+                      " is damaged: its bytes are not those that were "
+                      "logged",
+                  place.on_disk());
+    }
+    const std::string target = fs::join(local_folder, file);
+    fs::make_folders(fs::parent(target));
+    fs::copy_file(place.on_disk(), target);
+  };
+  if (!path.empty() && fs::is_file(locate(owner, path))) {
+    copy(path);
+    return to;
+  }
+  locate(owner, path);
+  fs::make_folders(to);
+  for (const ArtifactInfo& info : list(owner, path, true)) copy(info.path);
+  return to;
+}
+
+std::vector<std::string> ArtifactStore::damaged(const std::string& owner) const {
+  const std::string own = folder(owner);
+  std::vector<std::string> found;
+  for (const auto& [path, digest] : artifact_digests(*database_, owner, "")) {
+    if (artifact_is_damaged(fs::join(own, path), digest)) found.push_back(path);
+  }
+  return found;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/doctor.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kMaxDoctorProblems = 100;
+
+void doctor_add(StoreFacts& facts, std::string problem) {
+  if (facts.problems.size() < kMaxDoctorProblems) facts.problems.push_back(std::move(problem));
+}
+
+// Runs one look at the store; that it cannot be read is a finding.
+template <typename Look>
+void doctor_look(StoreFacts& facts, const Look& look) {
+  try {
+    look();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDataCorrupt && error.code() != ErrorCode::kInternal &&
+        error.code() != ErrorCode::kIo)
+      throw;
+    doctor_add(facts, error.detail().empty() ? error.message()
+                                             : error.message() + " (" + error.detail() + ")");
+  }
+}
+
+std::int64_t doctor_number(Transaction& transaction, const char* sql) {
+  Statement row = transaction.query(sql);
+  return row.step() ? row.integer(0) : 0;
+}
+
+std::string doctor_text(Transaction& transaction, const char* sql) {
+  Statement row = transaction.query(sql);
+  return row.step() ? row.text(0) : std::string();
+}
+
+void doctor_count(Transaction& transaction, const char* sql, std::uint64_t& all,
+                  std::uint64_t* deleted) {
+  Statement row = transaction.query(sql);
+  if (!row.step()) return;
+  all = static_cast<std::uint64_t>(row.integer(0));
+  if (deleted) *deleted = static_cast<std::uint64_t>(row.integer(1));
+}
+
+// Reads every block, and compares it with what its columns say of it.
+void doctor_read_blocks(Transaction& transaction, StoreFacts& facts) {
+  Statement block = transaction.query(
+      "SELECT first_seq, last_seq, last_step, last_timestamp, count, data, runs.run_id, "
+      "coalesce(metric_keys.name, '?') FROM metric_blocks LEFT JOIN runs USING (run) LEFT JOIN "
+      "metric_keys USING (metric_key)");
+  std::vector<MetricPoint> points;
+  while (block.step()) {
+    ++facts.metric_blocks;
+    points.clear();
+    std::string problem;
+    try {
+      decode_metric_block(block.bytes(5), block.integer(0), block.integer(4), points);
+      const MetricPoint& last = points.back();
+      if (last.seq != block.integer(1) || last.step != block.integer(2) ||
+          last.timestamp_ms != block.integer(3))
+        problem = "does not end where the store says";
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDataCorrupt) throw;
+      problem = "cannot be read";
+    }
+    facts.metric_points += points.size();
+    if (!problem.empty()) {
+      doctor_add(facts, "a block of the metric '" + block.text(7) + "' of the run " +
+                            block.text(6) + " " + problem);
+    }
+  }
+}
+
+std::uint64_t doctor_file_size(const std::string& path) {
+  return fs::is_file(path) ? fs::file_size(path) : 0;
+}
+
+}  // namespace
+
+StoreFacts inspect_store(const std::shared_ptr<Database>& database,
+                         const std::string& artifact_root) {
+  StoreFacts facts;
+  const int version = sqlite_version_number();
+  facts.sqlite_version = std::to_string(version / 1000000) + "." +
+                         std::to_string(version / 1000 % 1000) + "." +
+                         std::to_string(version % 1000);
+  facts.read_only = database->read_only();
+  facts.database_bytes =
+      doctor_file_size(database->path()) + doctor_file_size(database->path() + "-wal");
+  const fs::TreeSize artifacts = fs::tree_size(artifact_root);
+  facts.artifact_bytes = artifacts.bytes;
+  facts.artifact_files = artifacts.files;
+
+  doctor_look(facts, [&] {
+    Transaction transaction(*database, Transaction::Mode::kRead);
+    doctor_look(facts, [&] {
+      facts.schema_version = doctor_number(transaction, "PRAGMA user_version");
+      facts.journal_mode = doctor_text(transaction, "PRAGMA journal_mode");
+      facts.page_size_bytes = doctor_number(transaction, "PRAGMA page_size");
+      facts.page_count = doctor_number(transaction, "PRAGMA page_count");
+      facts.free_page_count = doctor_number(transaction, "PRAGMA freelist_count");
+    });
+    doctor_look(facts, [&] {
+      Statement line = transaction.query("PRAGMA integrity_check");
+      while (line.step()) {
+        if (line.text(0) != "ok") doctor_add(facts, line.text(0));
+      }
+    });
+    doctor_look(facts, [&] {
+      Statement line = transaction.query("PRAGMA foreign_key_check");
+      while (line.step()) {
+        doctor_add(facts, "a row of " + line.text(0) + " belongs to a row of " + line.text(2) +
+                              " that is not there");
+      }
+    });
+    doctor_look(facts, [&] {
+      doctor_count(transaction,
+                   "SELECT count(*), total(lifecycle_stage = 'deleted') FROM experiments",
+                   facts.experiments, &facts.deleted_experiments);
+      doctor_count(transaction, "SELECT count(*), total(lifecycle_stage = 'deleted') FROM runs",
+                   facts.runs, &facts.deleted_runs);
+      doctor_count(transaction,
+                   "SELECT count(*), total(lifecycle_stage = 'deleted') FROM logged_models",
+                   facts.logged_models, &facts.deleted_logged_models);
+      doctor_count(transaction, "SELECT count(*) FROM registered_models", facts.registered_models,
+                   nullptr);
+      doctor_count(transaction, "SELECT count(*) FROM model_versions", facts.model_versions,
+                   nullptr);
+    });
+    doctor_look(facts, [&] { doctor_read_blocks(transaction, facts); });
+  });
+  return facts;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/exchange.cpp
+namespace mlrt {
+namespace {
+
+// The first bytes of a file.
+std::string exchange_head(const std::string& path) {
+  if (fs::file_size(path) == 0) return std::string();
+  const fs::MappedFile file(path);
+  return std::string(file.bytes().substr(0, 16));
+}
+
+std::vector<std::string> exchange_event_files(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const std::string& path : fs::list_files_below(folder)) {
+    if (is_event_file_name(fs::basename(path))) files.push_back(fs::join(folder, path));
+  }
+  return files;
+}
+
+[[noreturn]] void exchange_refuse(const std::string& path, const std::string& what) {
+  throw Error(ErrorCode::kInvalidParameter,
+              quoted(path, 300) + " " + what +
+                  "; what can be imported is an MLflow database (SQLite), an mlruns folder, or "
+                  "TensorBoard event files");
+}
+
+}  // namespace
+
+ImportReport import_tracking(TrackingStore& store, const std::shared_ptr<Database>& database,
+                             const std::string& given_path, const ImportOptions& options) {
+  std::string path = given_path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  if (!fs::exists(path)) {
+    throw Error(ErrorCode::kNotFound, "cannot import " + quoted(path, 300) + ": no such file");
+  }
+  ImportReport report;
+  ImportSink sink(database, store.artifact_root(), options, report);
+  if (fs::is_file(path)) {
+    const std::string head = exchange_head(path);
+    if (head == std::string("SQLite format 3\0", 16)) {
+      import_mlflow_database(sink, path, report);
+    } else if (looks_like_tfevents(head) || is_event_file_name(fs::basename(path))) {
+      import_event_files(sink, fs::parent(path), {path}, options);
+    } else {
+      exchange_refuse(path, head.empty() ? "is empty" : "is no file that is known here");
+    }
+  } else if (fs::is_folder(path)) {
+    if (looks_like_mlruns(path)) {
+      import_mlruns_folder(sink, path);
+    } else {
+      const std::vector<std::string> files = exchange_event_files(path);
+      if (files.empty()) exchange_refuse(path, "holds neither runs nor event files");
+      import_event_files(sink, path, files, options);
+    }
+  } else {
+    exchange_refuse(path, "is neither a file nor a folder");
+  }
+  sink.finish();
+  return report;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/export_mlflow.cpp
+namespace mlrt {
+namespace {
+
+constexpr int kExportBusyTimeoutMs = 1000;
+
+// MLflow's columns hold neither infinities nor NaNs.
+double export_number(double value) {
+  if (std::isnan(value)) return 0;
+  if (value == HUGE_VAL) return std::numeric_limits<double>::max();
+  if (value == -HUGE_VAL) return std::numeric_limits<double>::lowest();
+  return value;
+}
+
+// MLflow's ids of rows that have none here: the same content gives the same id.
+std::string export_row_id(const std::vector<std::string>& parts) {
+  return sha256_hex(join(parts, "\n")).substr(0, 32);
+}
+
+std::optional<std::string> export_optional(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+class MlflowExport {
+ public:
+  MlflowExport(const TrackingStore& store, Database& source, StoreConnection& target)
+      : store_(store), source_(source), target_(target) {}
+
+  void run() {
+    target_.execute("BEGIN");
+    for (const char* const* tables = kMlflowTables; *tables; ++tables) target_.execute(*tables);
+    insert("INSERT INTO alembic_version VALUES (?)", std::string(kMlflowRevision));
+    for (std::int64_t id : integers("SELECT experiment FROM experiments ORDER BY experiment")) {
+      write_experiment(std::to_string(id));
+    }
+    // A run and all that hangs on it is one state; a model's metrics need model and run.
+    std::vector<std::pair<std::string, std::optional<std::int64_t>>> runs;
+    {
+      Transaction reading(source_, Transaction::Mode::kRead);
+      Statement row = reading.query("SELECT run_id, deleted_time FROM runs ORDER BY run");
+      while (row.step()) {
+        runs.emplace_back(row.text(0), row.is_null(1)
+                                           ? std::nullopt
+                                           : std::optional<std::int64_t>(row.integer(1)));
+      }
+    }
+    write_logged_models();
+    for (const auto& run : runs) write_run(run.first, run.second);
+    write_registered_models();
+    target_.execute("COMMIT");
+  }
+
+ private:
+  template <typename... Values>
+  void insert(std::string_view sql, const Values&... values) {
+    target_.prepare(sql).bind_all(values...).run();
+  }
+
+  std::vector<std::int64_t> integers(std::string_view sql) {
+    Transaction reading(source_, Transaction::Mode::kRead);
+    Statement row = reading.query(sql);
+    std::vector<std::int64_t> found;
+    while (row.step()) found.push_back(row.integer(0));
+    return found;
+  }
+
+  void write_experiment(const std::string& id) {
+    const Experiment experiment = store_.experiment(id);
+    insert(
+        "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, "
+        "creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?)",
+        std::stoll(id), experiment.name, experiment.artifact_location, experiment.lifecycle_stage,
+        experiment.creation_time_ms, experiment.last_update_time_ms);
+    for (const Tag& tag : experiment.tags) {
+      insert("INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)", tag.key,
+             tag.value, std::stoll(id));
+    }
+  }
+
+  void write_run(const std::string& run_id, std::optional<std::int64_t> deleted_time) {
+    check_interrupt();
+    const RunRecord run = store_.run(run_id);
+    const std::int64_t experiment = std::stoll(run.experiment_id);
+    std::optional<std::int64_t> end_time;
+    if (run.end_time_ms != 0) end_time = run.end_time_ms;
+    insert(
+        "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, "
+        "status, start_time, end_time, source_version, lifecycle_stage, artifact_uri, "
+        "experiment_id, deleted_time) VALUES (?, ?, 'UNKNOWN', '', '', ?, ?, ?, ?, '', ?, ?, ?, "
+        "?)",
+        run_id, run.name, run.user, run_status_name(run.status), run.start_time_ms, end_time,
+        run.lifecycle_stage, run.artifact_folder, experiment, deleted_time);
+    for (const Param& param : run.params) {
+      insert("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", param.key, param.value,
+             run_id);
+    }
+    for (const Tag& tag : run.tags) {
+      insert("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tag.key, tag.value,
+             run_id);
+    }
+    for (const Metric& latest : run.metrics) {
+      insert(
+          "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, "
+          "?, ?, ?, ?, ?)",
+          latest.key, export_number(latest.value), latest.timestamp_ms, latest.step,
+          std::isnan(latest.value), run_id);
+      write_history(run_id, experiment, latest.key);
+    }
+    for (const DatasetInput& input : run.inputs) write_input(run_id, experiment, input);
+    for (const RunOutput& output : run.outputs) {
+      insert(
+          "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, "
+          "destination_id, step) VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?, ?)",
+          export_row_id({"output", run_id, output.model_id}), run_id, output.model_id, output.step);
+    }
+  }
+
+  void write_history(const std::string& run_id, std::int64_t experiment, const std::string& key) {
+    for (const Metric& metric : store_.metric_history(run_id, key)) {
+      const double value = export_number(metric.value);
+      // Two values that are the same for MLflow (infinity and the greatest double).
+      insert(
+          "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, "
+          "?, ?, ?) ON CONFLICT DO NOTHING",
+          metric.key, value, metric.timestamp_ms, run_id, metric.step, std::isnan(metric.value));
+      if (metric.model_id.empty()) continue;
+      // Of a model that is not in this store there is no row to hang it on.
+      insert(
+          "INSERT INTO logged_model_metrics (model_id, metric_name, metric_timestamp_ms, "
+          "metric_step, metric_value, experiment_id, run_id, dataset_uuid, dataset_name, "
+          "dataset_digest) SELECT ?, ?, ?, ?, ?, ?, ?, NULL, ?, ? WHERE EXISTS (SELECT 1 FROM "
+          "logged_models WHERE model_id = ?) ON CONFLICT DO NOTHING",
+          metric.model_id, metric.key, metric.timestamp_ms, metric.step, value, experiment, run_id,
+          export_optional(metric.dataset_name), export_optional(metric.dataset_digest),
+          metric.model_id);
+    }
+  }
+
+  void write_input(const std::string& run_id, std::int64_t experiment, const DatasetInput& input) {
+    const std::string dataset =
+        export_row_id({"dataset", std::to_string(experiment), input.name, input.digest});
+    insert(
+        "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, "
+        "dataset_source, dataset_schema, dataset_profile) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "CONFLICT DO NOTHING",
+        dataset, experiment, input.name, input.digest, input.source_type, input.source,
+        export_optional(input.schema), export_optional(input.profile));
+    // MLflow has a data set once a run: of two contexts the first is kept.
+    const std::string id = export_row_id({"input", run_id, dataset});
+    insert(
+        "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, "
+        "destination_id) VALUES (?, 'DATASET', ?, 'RUN', ?) ON CONFLICT DO NOTHING",
+        id, dataset, run_id);
+    const auto tag = [&](const std::string& name, const std::string& value) {
+      insert(
+          "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?) ON CONFLICT DO "
+          "NOTHING",
+          id, name, value);
+    };
+    if (!input.context.empty()) tag("mlflow.data.context", input.context);
+    for (const Tag& one : input.tags) tag(one.key, one.value);
+  }
+
+  void write_logged_models() {
+    std::vector<std::string> ids;
+    {
+      Transaction reading(source_, Transaction::Mode::kRead);
+      Statement row = reading.query("SELECT model_id FROM logged_models ORDER BY model");
+      while (row.step()) ids.push_back(row.text(0));
+    }
+    for (const std::string& id : ids) {
+      check_interrupt();
+      Transaction reading(source_, Transaction::Mode::kRead);
+      const LoggedModelRow row = find_logged_model(reading, id);
+      const LoggedModel& model = row.record;
+      const std::int64_t experiment = std::stoll(model.experiment_id);
+      const int status = model.status == LoggedModelStatus::kReady    ? 2
+                         : model.status == LoggedModelStatus::kFailed ? 3
+                                                                      : 1;
+      insert(
+          "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location, "
+          "creation_timestamp_ms, last_updated_timestamp_ms, status, lifecycle_stage, "
+          "model_type, source_run_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          id, experiment, model.name, logged_model_folder(row, store_.artifact_root()),
+          model.creation_time_ms, model.last_update_time_ms, status, model.lifecycle_stage,
+          export_optional(model.model_type), export_optional(model.source_run_id));
+      Statement param =
+          reading.query("SELECT key, value FROM logged_model_params WHERE model = ?", row.model);
+      while (param.step()) {
+        insert(
+            "INSERT INTO logged_model_params (model_id, experiment_id, param_key, param_value) "
+            "VALUES (?, ?, ?, ?)",
+            id, experiment, param.text(0), param.text(1));
+      }
+      Statement tag =
+          reading.query("SELECT key, value FROM logged_model_tags WHERE model = ?", row.model);
+      while (tag.step()) {
+        insert(
+            "INSERT INTO logged_model_tags (model_id, experiment_id, tag_key, tag_value) VALUES "
+            "(?, ?, ?, ?)",
+            id, experiment, tag.text(0), tag.text(1));
+      }
+    }
+  }
+
+  void write_registered_models() {
+    Transaction reading(source_, Transaction::Mode::kRead);
+    Statement model = reading.query(
+        "SELECT name, creation_time, last_update_time, description FROM registered_models");
+    while (model.step()) {
+      insert(
+          "INSERT INTO registered_models (name, creation_time, last_updated_time, description) "
+          "VALUES (?, ?, ?, ?)",
+          model.text(0), model.integer(1), model.integer(2), export_optional(model.text(3)));
+    }
+    Statement version = reading.query(
+        "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id "
+        "FROM model_versions AS v JOIN registered_models AS m USING (model)");
+    while (version.step()) {
+      insert(
+          "INSERT INTO model_versions (name, version, creation_time, last_updated_time, "
+          "description, current_stage, source, run_id, status) VALUES (?, ?, ?, ?, ?, 'None', "
+          "?, ?, 'READY')",
+          version.text(0), version.integer(1), version.integer(2), version.integer(3),
+          export_optional(version.text(4)), version.text(5), export_optional(version.text(6)));
+    }
+    Statement alias = reading.query(
+        "SELECT name, alias, version FROM model_aliases JOIN registered_models USING (model)");
+    while (alias.step()) {
+      insert("INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, ?)",
+             alias.text(0), alias.text(1), alias.integer(2));
+    }
+    Statement tag = reading.query(
+        "SELECT name, key, value FROM registered_model_tags JOIN registered_models USING (model)");
+    while (tag.step()) {
+      insert("INSERT INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)", tag.text(0),
+             tag.text(1), tag.text(2));
+    }
+    Statement version_tag = reading.query(
+        "SELECT name, version, key, value FROM model_version_tags JOIN registered_models USING "
+        "(model)");
+    while (version_tag.step()) {
+      insert("INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)",
+             version_tag.text(0), version_tag.integer(1), version_tag.text(2), version_tag.text(3));
+    }
+  }
+
+  const TrackingStore& store_;
+  Database& source_;
+  StoreConnection& target_;
+};
+
+// A file under way; removed unless it is put into its place.
+class ExportFile {
+ public:
+  explicit ExportFile(std::string path) : path_(std::move(path)) {}
+  ~ExportFile() {
+    for (const char* suffix : {"", "-journal"}) {
+      try {
+        fs::remove_file(path_ + suffix);
+      } catch (const Error& error) {
+        log_warn("a temporary file was left behind",
+                 {{"path", path_ + suffix}, {"error", error.message()}});
+      }
+    }
+  }
+  ExportFile(const ExportFile&) = delete;
+  ExportFile& operator=(const ExportFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+std::string export_mlflow(const TrackingStore& store, const std::shared_ptr<Database>& database,
+                          const std::string& path) {
+  if (fs::exists(path)) {
+    throw Error(ErrorCode::kAlreadyExists,
+                "cannot export to " + quoted(path, 300) + ": it is there already");
+  }
+  const std::string target = fs::absolute(path);
+  if (!fs::is_folder(fs::parent(target))) {
+    throw Error(ErrorCode::kNotFound, "cannot export to " + quoted(path, 300) +
+                                          ": there is no folder " +
+                                          quoted(fs::parent(target), 300));
+  }
+  const ExportFile file(target + ".mlrt-" + random_hex(8) + ".tmp");
+  {
+    StoreConnection connection(file.path(), path, StoreOpenMode::kReadWrite, kExportBusyTimeoutMs);
+    // Nobody sees the file before it is whole, so it needs no journal.
+    connection.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL");
+    MlflowExport(store, *database, connection).run();
+  }
+  if (fs::exists(target)) {
+    throw Error(ErrorCode::kAlreadyExists,
+                "cannot export to " + quoted(path, 300) + ": it is there already");
+  }
+  fs::rename(file.path(), target);
+  fs::sync_folder(fs::parent(target));
+  return kMlflowRevision;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/foreign_database.cpp
+namespace mlrt {
+namespace {
+
+constexpr int kForeignBusyTimeoutMs = 10000;
+constexpr int kForeignMaxFindings = 20;
+
+// Errors that are the database's own fault; the others end the import.
+bool foreign_is_damage(const Error& error) {
+  return error.code() == ErrorCode::kDataCorrupt || error.code() == ErrorCode::kInternal ||
+         error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInvalidParameter;
+}
+
+}  // namespace
+
+ForeignDatabase::ForeignDatabase(const std::string& path, std::vector<std::string>* problems)
+    : problems_(problems) {
+  const std::string absolute = fs::absolute(path);
+  connection_ = std::make_unique<StoreConnection>(absolute, path, StoreOpenMode::kForeign,
+                                                  kForeignBusyTimeoutMs);
+  try {
+    connection_->execute("BEGIN");
+    connection_->query_integer("SELECT count(*) FROM sqlite_schema");
+  } catch (const Error& error) {
+    // A write-ahead log needs side files, which a read-only folder does not allow. Without a log
+    // beside it the file holds everything.
+    if ((error.code() != ErrorCode::kPermissionDenied && error.code() != ErrorCode::kIo) ||
+        fs::exists(absolute + "-wal") || fs::exists(absolute + "-journal")) {
+      throw;
+    }
+    connection_ = std::make_unique<StoreConnection>(absolute, path, StoreOpenMode::kImmutable,
+                                                    kForeignBusyTimeoutMs);
+    connection_->execute("BEGIN");
+    connection_->query_integer("SELECT count(*) FROM sqlite_schema");
+  }
+  check();
+}
+
+void ForeignDatabase::check() {
+  try {
+    Statement findings =
+        connection_->prepare("PRAGMA quick_check(" + std::to_string(kForeignMaxFindings) + ")");
+    while (findings.step()) {
+      const std::string finding = findings.text(0);
+      if (finding != "ok") problems_->push_back("the database is damaged: " + quoted(finding, 300));
+    }
+  } catch (const Error& error) {
+    if (!foreign_is_damage(error)) throw;
+    problems_->push_back("the database is damaged: it cannot be checked as a whole");
+  }
+}
+
+std::int64_t ForeignDatabase::application_id() {
+  return connection_->query_integer("PRAGMA application_id");
+}
+
+const std::set<std::string>& ForeignDatabase::columns_of(const std::string& table) {
+  for (const auto& known : tables_) {
+    if (known.first == table) return known.second;
+  }
+  std::set<std::string> columns;
+  try {
+    bool ordinary = false;
+    {
+      Statement kind = connection_->prepare(
+          "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0");
+      kind.bind(1, std::string_view(table));
+      ordinary = kind.step();
+    }
+    if (ordinary) {
+      Statement names = connection_->prepare("SELECT name FROM pragma_table_info(?)");
+      names.bind(1, std::string_view(table));
+      while (names.step()) columns.insert(names.text(0));
+    }
+  } catch (const Error& error) {
+    if (!foreign_is_damage(error)) throw;
+    problems_->push_back("table " + table + ": cannot be read, it is damaged");
+  }
+  tables_.emplace_back(table, std::move(columns));
+  return tables_.back().second;
+}
+
+bool ForeignDatabase::has_table(const std::string& table) { return !columns_of(table).empty(); }
+
+bool ForeignDatabase::has_column(const std::string& table, const std::string& column) {
+  return columns_of(table).count(column) != 0;
+}
+
+std::uint64_t ForeignDatabase::row_count(const std::string& table) {
+  if (!has_table(table)) return 0;
+  try {
+    return static_cast<std::uint64_t>(
+        connection_->query_integer("SELECT count(*) FROM \"" + table + "\""));
+  } catch (const Error& error) {
+    if (!foreign_is_damage(error)) throw;
+    return 0;  // reading its rows will say what is wrong
+  }
+}
+
+ForeignDatabase::Rows ForeignDatabase::rows(const std::string& table,
+                                            const std::vector<std::string>& columns) {
+  std::string list;
+  if (has_table(table)) {
+    list = "rowid";
+    for (const std::string& column : columns) {
+      const std::string name = column.substr(2);
+      if (!has_column(table, name)) {
+        list += ", NULL";
+        continue;
+      }
+      const std::string value = "\"" + name + "\"";
+      const char* const types = column[0] == 'i'   ? "'integer'"
+                                : column[0] == 'r' ? "'real', 'integer'"
+                                                   : "'text', 'integer', 'real'";
+      list += ", CASE WHEN typeof(" + value + ") IN (" + types + ") THEN " + value + " END";
+    }
+  }
+  return Rows(this, table, list);
+}
+
+ForeignDatabase::Rows::Rows(ForeignDatabase* database, std::string table, std::string columns)
+    : database_(database), table_(std::move(table)), columns_(std::move(columns)) {
+  ended_ = columns_.empty();
+}
+
+bool ForeignDatabase::Rows::next() {
+  check_interrupt();
+  while (!ended_) {
+    try {
+      if (step()) return true;
+      statement_.reset();
+      ended_ = true;
+    } catch (const Error& error) {
+      if (!foreign_is_damage(error)) throw;
+      turn_back(error.message());
+    }
+  }
+  return false;
+}
+
+bool ForeignDatabase::Rows::step() {
+  if (!statement_) {
+    statement_.emplace(database_->connection_->prepare("SELECT " + columns_ + " FROM \"" + table_ +
+                                                       "\" ORDER BY rowid" +
+                                                       (backwards_ ? " DESC" : "")));
+  }
+  if (!statement_->step()) return false;
+  row_ = statement_->integer(0);
+  if (backwards_) return !any_ || row_ > last_;
+  last_ = row_;
+  any_ = true;
+  return true;
+}
+
+void ForeignDatabase::Rows::turn_back(const std::string& why) {
+  statement_.reset();
+  if (backwards_) {
+    ended_ = true;
+    return;
+  }
+  database_->problems_->push_back(
+      "table " + table_ + ": " +
+      (any_ ? "rows after row " + std::to_string(last_) : std::string("rows at its beginning")) +
+      " are damaged and left out (" + why + ")");
+  backwards_ = true;
+}
+
+std::optional<std::int64_t> ForeignDatabase::Rows::integer(int column) const {
+  if (statement_->is_null(column + 1)) return std::nullopt;
+  return statement_->integer(column + 1);
+}
+
+std::optional<double> ForeignDatabase::Rows::real(int column) const {
+  if (statement_->is_null(column + 1)) return std::nullopt;
+  return statement_->real(column + 1);
+}
+
+std::optional<std::string> ForeignDatabase::Rows::text(int column) const {
+  if (statement_->is_null(column + 1)) return std::nullopt;
+  return statement_->text(column + 1);
+}
+
+std::string ForeignDatabase::Rows::text_or_empty(int column) const {
+  return statement_->text(column + 1);
+}
+
+std::int64_t ForeignDatabase::Rows::integer_or_zero(int column) const {
+  return statement_->integer(column + 1);
+}
+
+std::string ForeignDatabase::Rows::place() const {
+  return table_ + ", row " + std::to_string(row_);
+}
+
+}  // namespace mlrt
+
+// ---- tracking/import_mlflow_db.cpp
+#include <tuple>
+
+namespace mlrt {
+namespace {
+
+// A metric's place in MLflow's table, which a logged model's metric repeats.
+using MlflowPoint = std::tuple<std::string, std::string, std::int64_t, std::int64_t>;
+
+// One database of MLflow, any revision: columns that came later are absent in older ones.
+class MlflowDatabaseImport {
+ public:
+  MlflowDatabaseImport(ImportSink& sink, ForeignDatabase& source) : sink_(sink), source_(source) {}
+
+  void run() {
+    std::uint64_t total = 0;
+    for (const char* table : {"runs", "params", "tags", "metrics"})
+      total += source_.row_count(table);
+    sink_.set_total(total);
+    read_experiments();
+    read_runs();
+    read_params();
+    read_tags();
+    read_logged_models();
+    read_metrics();
+    read_inputs();
+    read_registered_models();
+    if (const std::uint64_t traces = source_.row_count("trace_info"); traces > 0) {
+      sink_.problem("trace_info", std::to_string(traces) + " traces are left out: mlrt keeps none");
+    }
+    for (const auto& unknown : rows_of_unknown_runs_) {
+      sink_.problem(unknown.first.first, std::to_string(unknown.second) + " rows of the run " +
+                                             quoted(unknown.first.second) +
+                                             ", which was not imported, are left out");
+    }
+  }
+
+ private:
+  void step() { sink_.advance(++done_); }
+
+  // Whether the run was taken; counts what is lost where it was not.
+  bool known_run(const char* table, const std::string& run_id) {
+    if (sink_.has_run(run_id)) return true;
+    if (rows_of_unknown_runs_.size() < 1000) ++rows_of_unknown_runs_[{table, run_id}];
+    return false;
+  }
+
+  void read_experiments() {
+    std::unordered_map<std::string, std::vector<Tag>> tags;
+    auto tag = source_.rows("experiment_tags", {"t:experiment_id", "t:key", "t:value"});
+    while (tag.next()) {
+      tags[tag.text_or_empty(0)].push_back({tag.text_or_empty(1), tag.text_or_empty(2)});
+    }
+    auto row =
+        source_.rows("experiments", {"i:experiment_id", "t:name", "t:lifecycle_stage",
+                                     "i:creation_time", "i:last_update_time", "t:workspace"});
+    while (row.next()) {
+      const auto id = row.integer(0);
+      if (!id) {
+        sink_.problem(row.place(), "the experiment has no id");
+        continue;
+      }
+      ImportedExperiment experiment;
+      experiment.place = row.place();
+      experiment.record.id = std::to_string(*id);
+      experiment.record.name = row.text_or_empty(1);
+      experiment.record.lifecycle_stage = row.text_or_empty(2);
+      experiment.record.creation_time_ms = row.integer_or_zero(3);
+      experiment.record.last_update_time_ms = row.integer_or_zero(4);
+      experiment.record.tags = std::move(tags[experiment.record.id]);
+      const std::string workspace = row.text_or_empty(5);
+      // A name is unique within its workspace only.
+      if (!workspace.empty() && workspace != "default") {
+        experiment.record.name = workspace + "/" + experiment.record.name;
+      }
+      sink_.add_experiment(experiment);
+    }
+  }
+
+  void read_runs() {
+    auto row = source_.rows(
+        "runs", {"t:run_uuid", "t:name", "t:experiment_id", "t:user_id", "t:status", "i:start_time",
+                 "i:end_time", "t:lifecycle_stage", "i:deleted_time", "t:artifact_uri"});
+    std::vector<std::pair<std::string, std::string>> artifacts;
+    while (row.next()) {
+      step();
+      ImportedRun run;
+      run.place = row.place();
+      run.record.run_id = row.text_or_empty(0);
+      run.record.name = row.text_or_empty(1);
+      run.record.experiment_id = row.text_or_empty(2);
+      run.record.user = row.text_or_empty(3);
+      try {
+        run.record.status = parse_run_status(row.text_or_empty(4));
+      } catch (const Error&) {
+        sink_.problem(run.place, "the run's status " + quoted(row.text_or_empty(4)) +
+                                     " is none of MLflow's; it is taken for FAILED");
+        run.record.status = RunStatus::kFailed;
+      }
+      run.record.start_time_ms = row.integer_or_zero(5);
+      run.record.end_time_ms = row.integer_or_zero(6);
+      run.record.lifecycle_stage = row.text_or_empty(7);
+      run.deleted_time_ms = row.integer_or_zero(8);
+      if (sink_.add_run(run)) artifacts.emplace_back(run.record.run_id, row.text_or_empty(9));
+    }
+    for (const auto& owner : artifacts) copy_artifacts(owner.first, owner.second);
+  }
+
+  void copy_artifacts(const std::string& owner, const std::string& uri) {
+    if (const auto folder = sink_.artifact_source(owner, uri)) sink_.add_artifacts(owner, *folder);
+  }
+
+  void read_params() {
+    auto row = source_.rows("params", {"t:run_uuid", "t:key", "t:value"});
+    while (row.next()) {
+      step();
+      const std::string run_id = row.text_or_empty(0);
+      if (!known_run("params", run_id)) continue;
+      sink_.add_params(run_id, row.place(), {{row.text_or_empty(1), row.text_or_empty(2)}});
+    }
+  }
+
+  void read_tags() {
+    auto row = source_.rows("tags", {"t:run_uuid", "t:key", "t:value"});
+    while (row.next()) {
+      step();
+      const std::string run_id = row.text_or_empty(0);
+      if (!known_run("tags", run_id)) continue;
+      sink_.add_tags(run_id, row.place(), {{row.text_or_empty(1), row.text_or_empty(2)}});
+    }
+  }
+
+  // MLflow keeps infinities as the greatest doubles.
+  static double value_of(const std::optional<double>& stored, bool is_nan) {
+    if (!stored || is_nan) return std::numeric_limits<double>::quiet_NaN();
+    if (*stored >= std::numeric_limits<double>::max()) return HUGE_VAL;
+    if (*stored <= std::numeric_limits<double>::lowest()) return -HUGE_VAL;
+    return *stored;
+  }
+
+  void read_metrics() {
+    // A metric of a logged model stands in the run's table as well; it is one and the same.
+    std::map<MlflowPoint, std::vector<Metric>> linked;
+    auto link =
+        source_.rows("logged_model_metrics",
+                     {"t:model_id", "t:metric_name", "i:metric_timestamp_ms", "i:metric_step",
+                      "r:metric_value", "t:run_id", "t:dataset_name", "t:dataset_digest"});
+    while (link.next()) {
+      Metric metric;
+      metric.model_id = link.text_or_empty(0);
+      metric.key = link.text_or_empty(1);
+      metric.timestamp_ms = link.integer_or_zero(2);
+      metric.step = link.integer_or_zero(3);
+      metric.value = value_of(link.real(4), false);
+      metric.dataset_name = link.text_or_empty(6);
+      metric.dataset_digest = link.text_or_empty(7);
+      const std::string run_id = link.text_or_empty(5);
+      if (!known_run("logged_model_metrics", run_id)) continue;
+      linked[{run_id, metric.key, metric.timestamp_ms, metric.step}].push_back(metric);
+      sink_.add_metric(run_id, link.place(), std::move(metric));
+    }
+    const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+    auto row = source_.rows(
+        "metrics", {"t:run_uuid", "t:key", "r:value", "i:timestamp", "i:step", "i:is_nan"});
+    while (row.next()) {
+      step();
+      const std::string run_id = row.text_or_empty(0);
+      if (!known_run("metrics", run_id)) continue;
+      Metric metric;
+      metric.key = row.text_or_empty(1);
+      if (!row.real(2) && row.integer_or_zero(5) == 0) {
+        sink_.problem(row.place(), "the value of the metric " + quoted(metric.key) +
+                                       " of the run " + run_id + " is no number");
+        continue;
+      }
+      metric.value = value_of(row.real(2), row.integer_or_zero(5) != 0);
+      metric.timestamp_ms = row.integer_or_zero(3);
+      metric.step = row.integer_or_zero(4);
+      if (!linked.empty()) {
+        bool is_linked = false;
+        const auto found = linked.find({run_id, metric.key, metric.timestamp_ms, metric.step});
+        if (found != linked.end()) {
+          for (const Metric& other : found->second) is_linked |= same(other.value, metric.value);
+        }
+        if (is_linked) continue;
+      }
+      sink_.add_metric(run_id, row.place(), std::move(metric));
+    }
+  }
+
+  void read_inputs() {
+    std::unordered_map<std::string, DatasetInput> datasets;
+    auto dataset =
+        source_.rows("datasets", {"t:dataset_uuid", "t:name", "t:digest", "t:dataset_source_type",
+                                  "t:dataset_source", "t:dataset_schema", "t:dataset_profile"});
+    while (dataset.next()) {
+      DatasetInput input;
+      input.name = dataset.text_or_empty(1);
+      input.digest = dataset.text_or_empty(2);
+      input.source_type = dataset.text_or_empty(3);
+      input.source = dataset.text_or_empty(4);
+      input.schema = dataset.text_or_empty(5);
+      input.profile = dataset.text_or_empty(6);
+      datasets[dataset.text_or_empty(0)] = std::move(input);
+    }
+    std::unordered_map<std::string, std::vector<Tag>> tags;
+    auto tag = source_.rows("input_tags", {"t:input_uuid", "t:name", "t:value"});
+    while (tag.next()) {
+      tags[tag.text_or_empty(0)].push_back({tag.text_or_empty(1), tag.text_or_empty(2)});
+    }
+    auto row = source_.rows("inputs", {"t:input_uuid", "t:source_type", "t:source_id",
+                                       "t:destination_type", "t:destination_id", "i:step"});
+    while (row.next()) {
+      const std::string kind = row.text_or_empty(1) + ">" + row.text_or_empty(3);
+      if (kind == "RUN_OUTPUT>MODEL_OUTPUT") {
+        if (!known_run("inputs", row.text_or_empty(2))) continue;
+        sink_.add_outputs(row.text_or_empty(2), row.place(),
+                          {{row.text_or_empty(4), row.integer_or_zero(5)}});
+      } else if (kind == "DATASET>RUN") {
+        if (!known_run("inputs", row.text_or_empty(4))) continue;
+        const auto found = datasets.find(row.text_or_empty(2));
+        if (found == datasets.end()) {
+          sink_.problem(row.place(), "the data set " + quoted(row.text_or_empty(2)) +
+                                         " of the run is not in the table datasets");
+          continue;
+        }
+        DatasetInput input = found->second;
+        for (const Tag& one : tags[row.text_or_empty(0)]) {
+          if (one.key == "mlflow.data.context") {
+            input.context = one.value;
+          } else {
+            input.tags.push_back(one);
+          }
+        }
+        sink_.add_inputs(row.text_or_empty(4), row.place(), {input});
+      }
+    }
+  }
+
+  void read_logged_models() {
+    std::unordered_map<std::string, std::vector<Param>> params;
+    auto param =
+        source_.rows("logged_model_params", {"t:model_id", "t:param_key", "t:param_value"});
+    while (param.next()) {
+      params[param.text_or_empty(0)].push_back({param.text_or_empty(1), param.text_or_empty(2)});
+    }
+    std::unordered_map<std::string, std::vector<Tag>> tags;
+    auto tag = source_.rows("logged_model_tags", {"t:model_id", "t:tag_key", "t:tag_value"});
+    while (tag.next()) {
+      tags[tag.text_or_empty(0)].push_back({tag.text_or_empty(1), tag.text_or_empty(2)});
+    }
+    auto row =
+        source_.rows("logged_models",
+                     {"t:model_id", "t:experiment_id", "t:name", "t:model_type", "t:source_run_id",
+                      "i:status", "t:lifecycle_stage", "i:creation_timestamp_ms",
+                      "i:last_updated_timestamp_ms", "t:artifact_location"});
+    while (row.next()) {
+      ImportedLoggedModel model;
+      model.place = row.place();
+      model.record.model_id = row.text_or_empty(0);
+      model.record.experiment_id = row.text_or_empty(1);
+      model.record.name = row.text_or_empty(2);
+      model.record.model_type = row.text_or_empty(3);
+      model.record.source_run_id = row.text_or_empty(4);
+      model.record.status = logged_model_status_of_number(row.integer_or_zero(5));
+      model.record.lifecycle_stage = row.text_or_empty(6);
+      model.record.creation_time_ms = row.integer_or_zero(7);
+      model.record.last_update_time_ms = row.integer_or_zero(8);
+      model.record.params = std::move(params[model.record.model_id]);
+      model.record.tags = std::move(tags[model.record.model_id]);
+      if (sink_.add_logged_model(model))
+        copy_artifacts(model.record.model_id, row.text_or_empty(9));
+    }
+  }
+
+  void read_registered_models() {
+    std::map<std::pair<std::string, std::string>, std::vector<std::string>> aliases;
+    auto alias = source_.rows("registered_model_aliases", {"t:name", "t:version", "t:alias"});
+    while (alias.next()) {
+      aliases[{alias.text_or_empty(0), alias.text_or_empty(1)}].push_back(alias.text_or_empty(2));
+    }
+    std::map<std::pair<std::string, std::string>, std::vector<Tag>> tags;  // "": the model's own
+    auto tag = source_.rows("registered_model_tags", {"t:name", "t:key", "t:value"});
+    while (tag.next()) {
+      tags[{tag.text_or_empty(0), ""}].push_back({tag.text_or_empty(1), tag.text_or_empty(2)});
+    }
+    auto version_tag =
+        source_.rows("model_version_tags", {"t:name", "t:version", "t:key", "t:value"});
+    while (version_tag.next()) {
+      tags[{version_tag.text_or_empty(0), version_tag.text_or_empty(1)}].push_back(
+          {version_tag.text_or_empty(2), version_tag.text_or_empty(3)});
+    }
+    std::unordered_map<std::string, std::vector<ImportedVersion>> versions;
+    auto version = source_.rows("model_versions",
+                                {"t:name", "i:version", "t:source", "t:run_id", "t:description",
+                                 "i:creation_time", "i:last_updated_time", "t:current_stage"});
+    while (version.next()) {
+      // MLflow keeps deleted versions as empty shells.
+      if (version.text_or_empty(7) == "Deleted_Internal") continue;
+      ImportedVersion one;
+      one.place = version.place();
+      one.version = version.integer_or_zero(1);
+      one.source = version.text_or_empty(2);
+      one.run_id = version.text_or_empty(3);
+      one.description = version.text_or_empty(4);
+      one.creation_time_ms = version.integer_or_zero(5);
+      one.last_update_time_ms = version.integer_or_zero(6);
+      one.aliases = aliases[{version.text_or_empty(0), std::to_string(one.version)}];
+      one.tags = tags[{version.text_or_empty(0), std::to_string(one.version)}];
+      versions[version.text_or_empty(0)].push_back(std::move(one));
+    }
+    auto row = source_.rows("registered_models",
+                            {"t:name", "t:description", "i:creation_time", "i:last_updated_time"});
+    while (row.next()) {
+      ImportedModel model;
+      model.place = row.place();
+      model.name = row.text_or_empty(0);
+      model.description = row.text_or_empty(1);
+      model.creation_time_ms = row.integer_or_zero(2);
+      model.last_update_time_ms = row.integer_or_zero(3);
+      model.versions = std::move(versions[model.name]);
+      versions.erase(model.name);
+      model.tags = tags[{model.name, ""}];
+      sink_.add_registered_model(model);
+    }
+    for (const auto& left : versions) {
+      sink_.problem("model_versions", std::to_string(left.second.size()) + " versions of " +
+                                          quoted(left.first) +
+                                          ", which is no registered model, are left out");
+    }
+  }
+
+  ImportSink& sink_;
+  ForeignDatabase& source_;
+  std::uint64_t done_ = 0;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> rows_of_unknown_runs_;
+};
+
+}  // namespace
+
+LoggedModelStatus logged_model_status_of_number(std::int64_t number) {
+  return number == 2   ? LoggedModelStatus::kReady
+         : number == 3 ? LoggedModelStatus::kFailed
+                       : LoggedModelStatus::kPending;
+}
+
+void import_mlflow_database(ImportSink& sink, const std::string& path, ImportReport& report) {
+  ForeignDatabase source(path, &report.problems);
+  if (source.application_id() == kStoreApplicationId) {
+    throw Error(ErrorCode::kInvalidParameter,
+                quoted(path, 300) +
+                    " is a store of mlrt; what can be imported is an MLflow database, an mlruns "
+                    "folder or TensorBoard event files");
+  }
+  if (!source.has_table("experiments") || !source.has_table("runs") ||
+      !source.has_column("runs", "run_uuid")) {
+    throw Error(report.problems.empty() ? ErrorCode::kInvalidParameter : ErrorCode::kDataCorrupt,
+                quoted(path, 300) +
+                    (report.problems.empty()
+                         ? " is a SQLite database, but not one of MLflow: it has no table "
+                           "'experiments' and 'runs' as MLflow's has"
+                         : " is damaged: its tables 'experiments' and 'runs' cannot be read"));
+  }
+  MlflowDatabaseImport(sink, source).run();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/import_mlruns.cpp
+#include <functional>
+
+namespace mlrt {
+namespace {
+
+constexpr std::uint64_t kMlrunsMaxMetaBytes = 32u << 20;
+constexpr std::uint64_t kMlrunsMaxValueBytes = 1u << 20;
+constexpr int kMlrunsMaxBadLines = 20;
+
+// Values of a meta.yaml, whatever type YAML took them for.
+std::string mlruns_text(const Json& meta, const char* key) {
+  const auto found = meta.find(key);
+  if (found == meta.end() || found->is_null()) return std::string();
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_number_integer()) return std::to_string(found->get<std::int64_t>());
+  return dump_json(*found);
+}
+
+std::int64_t mlruns_integer(const Json& meta, const char* key) {
+  long long value = 0;
+  return parse_int64(mlruns_text(meta, key), value) ? value : 0;
+}
+
+// A mapping of texts, as tags and aliases are kept.
+std::vector<Tag> mlruns_pairs(const Json& meta, const char* key) {
+  std::vector<Tag> pairs;
+  const auto found = meta.find(key);
+  if (found == meta.end() || !found->is_object()) return pairs;
+  for (const auto& item : found->items()) {
+    pairs.push_back({item.key(), mlruns_text(*found, item.key().c_str())});
+  }
+  return pairs;
+}
+
+// One mlruns folder. A place in messages is a path below it.
+class MlrunsImport {
+ public:
+  MlrunsImport(ImportSink& sink, std::string root) : sink_(sink), root_(std::move(root)) {}
+
+  void run() {
+    std::vector<std::string> experiments;
+    for (const std::string& name : names(root_)) {
+      if (name == ".trash" || name == "models") continue;
+      experiments.push_back(name);
+    }
+    for (const std::string& name : names(at(".trash"))) experiments.push_back(".trash/" + name);
+    std::vector<std::pair<std::string, std::string>> taken;  // folder, experiment id
+    for (const std::string& experiment : experiments) {
+      guarded(experiment, [&] {
+        if (!is_folder(experiment)) return;
+        if (const auto id = read_experiment(experiment)) taken.emplace_back(experiment, *id);
+      });
+    }
+    std::vector<std::pair<std::string, std::string>> runs;  // folder, experiment's folder
+    for (const auto& experiment : taken) {
+      for (const std::string& name : names(at(experiment.first))) {
+        const std::string folder = experiment.first + "/" + name;
+        if (name == "tags" || name == "datasets" || name == "models" || name == "traces") continue;
+        guarded(folder, [&] {
+          if (is_folder(folder)) runs.emplace_back(folder, experiment.first);
+        });
+      }
+    }
+    // Thousandths of a run; each is visited twice.
+    sink_.set_total(runs.size() * 2000);
+    std::uint64_t done = 0;
+    std::vector<TakenRun> taken_runs;
+    for (const auto& run : runs) {
+      guarded(run.first, [&] {
+        const std::string id = read_run(run.first);
+        if (!id.empty()) taken_runs.push_back({run.first, run.second, id});
+      });
+      sink_.advance(done += 1000);
+    }
+    // Before the runs' own files, which hold the metrics of logged models once more.
+    for (const auto& experiment : taken) {
+      const std::string models = experiment.first + "/models";
+      for (const std::string& name : names(at(models))) {
+        const std::string folder = models + "/" + name;
+        guarded(folder, [&] {
+          if (is_folder(folder)) read_logged_model(folder);
+        });
+      }
+    }
+    for (const TakenRun& run : taken_runs) {
+      guarded(run.folder, [&] { read_run_files(run); });
+      sink_.advance(done += 1000);
+    }
+    for (const std::string& name : names(at("models"))) {
+      const std::string folder = "models/" + name;
+      guarded(folder, [&] {
+        if (is_folder(folder)) read_registered_model(folder);
+      });
+    }
+  }
+
+ private:
+  struct SourceFault {
+    std::string message;
+  };
+  struct TakenRun {
+    std::string folder, experiment_folder, run_id;
+  };
+
+  std::string at(const std::string& place) const { return fs::join(root_, place); }
+
+  bool is_folder(const std::string& place) {
+    return from_source([&] { return fs::is_folder(at(place)); });
+  }
+
+  // Names in a folder; none if there is no such folder.
+  std::vector<std::string> names(const std::string& folder) {
+    check_interrupt();
+    std::vector<std::string> found;
+    guarded(folder, [&] {
+      from_source([&] {
+        if (fs::is_folder(folder)) found = fs::list(folder);
+      });
+    });
+    return found;
+  }
+
+  // What is wrong with one part of the folder does not touch the others. Only the source's faults
+  // count as such: the store has errors of its own.
+  void guarded(const std::string& place, const std::function<void()>& read) {
+    try {
+      read();
+    } catch (const SourceFault& fault) {
+      sink_.problem(place, fault.message);
+    }
+  }
+
+  // Runs what reads the source.
+  template <typename Read>
+  auto from_source(const Read& read) -> decltype(read()) {
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kUnavailable) throw;
+      throw SourceFault{error.message()};
+    }
+  }
+
+  Json read_meta(const std::string& place) {
+    return from_source([&] {
+      const std::string file = place + "/meta.yaml";
+      if (!fs::is_file(at(file))) {
+        throw Error(ErrorCode::kNotFound, "there is no meta.yaml: it is left out");
+      }
+      Json meta = parse_yaml(fs::read_file(at(file), kMlrunsMaxMetaBytes), file);
+      if (!meta.is_object()) {
+        throw Error(ErrorCode::kInvalidParameter, "meta.yaml is not a mapping: it is left out");
+      }
+      return meta;
+    });
+  }
+
+  // Calls `take` for each file below a folder: a key may hold '/', which is a folder. A link could
+  // lead anywhere, in a circle too: a folder with one is left out.
+  void each_key(const std::string& folder,
+                const std::function<void(const std::string& key, const std::string& place)>& take) {
+    std::vector<std::string> keys;
+    guarded(folder, [&] {
+      from_source([&] {
+        if (fs::is_folder(at(folder))) keys = fs::list_files_below(at(folder));
+      });
+    });
+    for (const std::string& key : keys) {
+      const std::string place = folder + "/" + key;
+      guarded(place, [&] { take(key, place); });
+    }
+  }
+
+  std::vector<Tag> read_pairs(const std::string& folder) {
+    std::vector<Tag> pairs;
+    each_key(folder, [&](const std::string& key, const std::string& place) {
+      pairs.push_back(
+          {key, from_source([&] { return fs::read_file(at(place), kMlrunsMaxValueBytes); })});
+    });
+    return pairs;
+  }
+
+  std::optional<std::string> read_experiment(const std::string& folder) {
+    const Json meta = read_meta(folder);
+    ImportedExperiment experiment;
+    experiment.place = folder;
+    experiment.record.id = mlruns_text(meta, "experiment_id");
+    experiment.record.name = mlruns_text(meta, "name");
+    const bool trashed = starts_with(folder, ".trash/");
+    experiment.record.lifecycle_stage = trashed ? "deleted" : mlruns_text(meta, "lifecycle_stage");
+    experiment.record.creation_time_ms = mlruns_integer(meta, "creation_time");
+    experiment.record.last_update_time_ms = mlruns_integer(meta, "last_update_time");
+    experiment.record.tags = read_pairs(folder + "/tags");
+    if (!sink_.add_experiment(experiment)) return std::nullopt;
+    return experiment.record.id;
+  }
+
+  // The number of the protobuf enum, which old versions wrote as a name.
+  RunStatus status_of(const std::string& place, const std::string& text) {
+    const char* const names_by_number[] = {"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"};
+    long long number = 0;
+    if (parse_int64(text, number) && number >= 1 && number <= 5) {
+      return parse_run_status(names_by_number[number - 1]);
+    }
+    try {
+      return parse_run_status(text);
+    } catch (const Error&) {
+      sink_.problem(place, "the run's status " + quoted(text) +
+                               " is none of MLflow's; it is taken for FAILED");
+      return RunStatus::kFailed;
+    }
+  }
+
+  // Returns the run's id, or nothing if it was not taken.
+  std::string read_run(const std::string& folder) {
+    const Json meta = read_meta(folder);
+    ImportedRun run;
+    run.place = folder;
+    run.record.run_id = mlruns_text(meta, "run_id");
+    if (run.record.run_id.empty()) run.record.run_id = mlruns_text(meta, "run_uuid");
+    run.record.name = mlruns_text(meta, "run_name");
+    if (run.record.name.empty()) run.record.name = mlruns_text(meta, "name");
+    run.record.experiment_id = mlruns_text(meta, "experiment_id");
+    run.record.user = mlruns_text(meta, "user_id");
+    run.record.status = status_of(folder, mlruns_text(meta, "status"));
+    run.record.start_time_ms = mlruns_integer(meta, "start_time");
+    run.record.end_time_ms = mlruns_integer(meta, "end_time");
+    run.record.lifecycle_stage = mlruns_text(meta, "lifecycle_stage");
+    run.deleted_time_ms = mlruns_integer(meta, "deleted_time");
+    return sink_.add_run(run) ? run.record.run_id : std::string();
+  }
+
+  void read_run_files(const TakenRun& run) {
+    const std::string &folder = run.folder, &run_id = run.run_id;
+    for (const Tag& param : read_pairs(folder + "/params")) {
+      sink_.add_params(run_id, folder + "/params/" + param.key, {{param.key, param.value}});
+    }
+    for (const Tag& tag : read_pairs(folder + "/tags")) {
+      sink_.add_tags(run_id, folder + "/tags/" + tag.key, {tag});
+    }
+    each_key(folder + "/metrics", [&](const std::string& key, const std::string& place) {
+      read_metric_file(place, key, run_id, "");
+    });
+    read_inputs(folder, run.experiment_folder, run_id);
+    for (const std::string& name : names(at(folder + "/outputs"))) {
+      guarded(folder + "/outputs/" + name, [&] {
+        const Json output = read_meta(folder + "/outputs/" + name);
+        sink_.add_outputs(
+            run_id, folder + "/outputs/" + name,
+            {{mlruns_text(output, "destination_id"), mlruns_integer(output, "step")}});
+      });
+    }
+    // Where the folder was moved, its meta.yaml still has the old place.
+    sink_.add_artifacts(run_id, at(folder + "/artifacts"));
+  }
+
+  void read_inputs(const std::string& folder, const std::string& experiment_folder,
+                   const std::string& run_id) {
+    for (const std::string& name : names(at(folder + "/inputs"))) {
+      const std::string place = folder + "/inputs/" + name;
+      guarded(place, [&] {
+        const Json input = read_meta(place);
+        if (mlruns_text(input, "source_type") != "DATASET") return;
+        const std::string id = mlruns_text(input, "source_id");
+        if (!fs::is_safe_relative(id) || id.find('/') != std::string::npos) {
+          throw SourceFault{quoted(id) + " is no id of a data set"};
+        }
+        const Json dataset = read_meta(experiment_folder + "/datasets/" + id);
+        DatasetInput record;
+        record.name = mlruns_text(dataset, "name");
+        record.digest = mlruns_text(dataset, "digest");
+        record.source_type = mlruns_text(dataset, "source_type");
+        record.source = mlruns_text(dataset, "source");
+        record.schema = mlruns_text(dataset, "schema");
+        record.profile = mlruns_text(dataset, "profile");
+        for (const Tag& tag : mlruns_pairs(input, "tags")) {
+          if (tag.key == "mlflow.data.context") {
+            record.context = tag.value;
+          } else {
+            record.tags.push_back(tag);
+          }
+        }
+        sink_.add_inputs(run_id, place, {record});
+      });
+    }
+  }
+
+  // A line of a run is "time value [step [dataset digest]]", one of a logged model
+  // "time value step run [dataset digest]". A data set's name may hold spaces.
+  bool read_metric_line(std::string_view line, bool of_model, Metric& metric, std::string& run_id) {
+    const std::vector<std::string> parts = split(trim(line), ' ');
+    const std::size_t fixed = of_model ? 4 : 3;
+    long long time = 0, step = 0;
+    if (parts.size() < (of_model ? 4u : 2u) || parts.size() == fixed + 1) return false;
+    if (!parse_int64(parts[0], time) || !parse_double(parts[1], metric.value)) return false;
+    if (parts.size() > 2 && !parse_int64(parts[2], step)) return false;
+    metric.timestamp_ms = time;
+    metric.step = step;
+    if (of_model) run_id = parts[3];
+    if (parts.size() > fixed) {
+      metric.dataset_digest = parts.back();
+      metric.dataset_name =
+          join({parts.begin() + static_cast<std::ptrdiff_t>(fixed), parts.end() - 1}, " ");
+    }
+    return true;
+  }
+
+  void read_metric_file(const std::string& place, const std::string& key,
+                        const std::string& run_of_file, const std::string& model_id) {
+    const std::string content = from_source([&] { return fs::read_file(at(place)); });
+    std::size_t number = 0, begin = 0;
+    int bad_lines = 0;
+    const auto complain = [&](const std::string& what) {
+      ++bad_lines;
+      if (bad_lines > kMlrunsMaxBadLines) return;
+      sink_.problem(place + ":" + std::to_string(number), what);
+    };
+    while (begin < content.size()) {
+      ++number;
+      if ((number & 0xfff) == 0) check_interrupt();
+      const std::size_t end = std::min(content.find('\n', begin), content.size());
+      const std::string_view line = std::string_view(content).substr(begin, end - begin);
+      begin = end + 1;
+      if (trim(line).empty()) continue;
+      Metric metric;
+      std::string run_id = run_of_file;
+      if (!read_metric_line(line, !model_id.empty(), metric, run_id)) {
+        complain("not a metric (" + quoted(line) + "): expected 'time value step'");
+        continue;
+      }
+      if (!sink_.has_run(run_id)) {
+        complain("the run " + quoted(run_id) + " was not imported");
+        continue;
+      }
+      metric.key = key;
+      metric.model_id = model_id;
+      const Point point{run_id, key, metric.timestamp_ms, metric.step, format_double(metric.value)};
+      if (!model_id.empty()) {
+        points_of_models_.insert(point);
+      } else if (!points_of_models_.empty() && points_of_models_.count(point) != 0) {
+        continue;
+      }
+      sink_.add_metric(run_id, place + ":" + std::to_string(number), std::move(metric));
+    }
+    if (bad_lines > kMlrunsMaxBadLines) {
+      sink_.problem(place,
+                    std::to_string(bad_lines - kMlrunsMaxBadLines) + " more lines are left out");
+    }
+  }
+
+  void read_logged_model(const std::string& folder) {
+    const Json meta = read_meta(folder);
+    ImportedLoggedModel model;
+    model.place = folder;
+    model.record.model_id = mlruns_text(meta, "model_id");
+    model.record.experiment_id = mlruns_text(meta, "experiment_id");
+    model.record.name = mlruns_text(meta, "name");
+    model.record.model_type = mlruns_text(meta, "model_type");
+    model.record.source_run_id = mlruns_text(meta, "source_run_id");
+    model.record.status = logged_model_status_of_number(mlruns_integer(meta, "status"));
+    model.record.lifecycle_stage = mlruns_text(meta, "lifecycle_stage");
+    model.record.creation_time_ms = mlruns_integer(meta, "creation_timestamp");
+    model.record.last_update_time_ms = mlruns_integer(meta, "last_updated_timestamp");
+    for (const Tag& param : read_pairs(folder + "/params")) {
+      model.record.params.push_back({param.key, param.value});
+    }
+    model.record.tags = read_pairs(folder + "/tags");
+    if (!sink_.add_logged_model(model)) return;
+    each_key(folder + "/metrics", [&](const std::string& key, const std::string& place) {
+      read_metric_file(place, key, "", model.record.model_id);
+    });
+    sink_.add_artifacts(model.record.model_id, at(folder + "/artifacts"));
+  }
+
+  void read_registered_model(const std::string& folder) {
+    const Json meta = read_meta(folder);
+    ImportedModel model;
+    model.place = folder;
+    model.name = mlruns_text(meta, "name");
+    model.description = mlruns_text(meta, "description");
+    model.creation_time_ms = mlruns_integer(meta, "creation_timestamp");
+    model.last_update_time_ms = mlruns_integer(meta, "last_updated_timestamp");
+    model.tags = read_pairs(folder + "/tags");
+    const std::vector<Tag> aliases = read_pairs(folder + "/aliases");
+    for (const std::string& name : names(at(folder))) {
+      if (!starts_with(name, "version-")) continue;
+      const std::string place = folder + "/" + name;
+      guarded(place, [&] {
+        const Json one = read_meta(place);
+        if (mlruns_text(one, "current_stage") == "Deleted_Internal") return;
+        ImportedVersion version;
+        version.place = place;
+        version.version = mlruns_integer(one, "version");
+        version.source = mlruns_text(one, "source");
+        version.run_id = mlruns_text(one, "run_id");
+        version.description = mlruns_text(one, "description");
+        version.creation_time_ms = mlruns_integer(one, "creation_timestamp");
+        version.last_update_time_ms = mlruns_integer(one, "last_updated_timestamp");
+        version.tags = read_pairs(place + "/tags");
+        for (const Tag& alias : aliases) {
+          if (trim(alias.value) == std::to_string(version.version)) {
+            version.aliases.push_back(alias.key);
+          }
+        }
+        model.versions.push_back(std::move(version));
+      });
+    }
+    sink_.add_registered_model(model);
+  }
+
+  using Point = std::tuple<std::string, std::string, std::int64_t, std::int64_t, std::string>;
+
+  ImportSink& sink_;
+  std::string root_;
+  std::set<Point> points_of_models_;
+};
+
+}  // namespace
+
+bool looks_like_mlruns(const std::string& folder) {
+  if (fs::is_file(fs::join(folder, "0/meta.yaml"))) return true;
+  for (const std::string& name : fs::list(folder)) {
+    if (name == ".trash" || fs::is_file(fs::join(folder, name + "/meta.yaml"))) return true;
+  }
+  return false;
+}
+
+void import_mlruns_folder(ImportSink& sink, const std::string& path) {
+  MlrunsImport(sink, path).run();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/import_sink.cpp
+namespace mlrt {
+namespace {
+
+// A transaction holds the store's lock, so it is to be short; each costs a sync.
+constexpr std::size_t kSinkRowsPerTransaction = 20000;
+constexpr std::size_t kSinkWaitingMetrics = 100000;
+constexpr std::size_t kSinkMaxProblems = 1000;
+constexpr std::size_t kSinkMaxLinkBytes = 2000;  // 500 characters
+
+// Runs a check of rules.hpp; its refusal is a problem of the source, not an error.
+template <typename Check>
+bool sink_accepts(ImportSink& sink, const std::string& place, const Check& check) {
+  try {
+    check();
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidParameter) throw;
+    sink.problem(place, error.message());
+    return false;
+  }
+}
+
+std::string sink_percent_decoded(const std::string& text) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
+        digit(text[i + 2]) >= 0) {
+      decoded += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
+}
+
+// The local path that a URI names; "" if it names none. `scheme` gets what stands before "://".
+std::string sink_local_path(const std::string& uri, std::string& scheme) {
+  const std::size_t colon = uri.find(":/");
+  if (colon == std::string::npos || colon == 0) return uri;
+  scheme = uri.substr(0, colon);
+  if (scheme != "file") return std::string();
+  std::string path = uri.substr(colon + 1);
+  if (starts_with(path, "///")) path = path.substr(2);
+  if (starts_with(path, "//")) return std::string();  // another host's
+  return sink_percent_decoded(path);
+}
+
+}  // namespace
+
+ImportSink::ImportSink(std::shared_ptr<Database> database, std::string artifact_root,
+                       const ImportOptions& options, ImportReport& report)
+    : database_(std::move(database)),
+      artifact_root_(std::move(artifact_root)),
+      options_(options),
+      report_(report) {}
+
+void ImportSink::problem(const std::string& place, const std::string& what) {
+  if (report_.problems.size() > kSinkMaxProblems) return;
+  report_.problems.push_back(report_.problems.size() == kSinkMaxProblems
+                                 ? "and more, which are not listed"
+                                 : place + ": " + what);
+}
+
+void ImportSink::advance(std::uint64_t done) {
+  if (done - shown_ < 1000) return;
+  shown_ = done;
+  check_interrupt();
+  if (options_.progress) options_.progress(done, total_);
+}
+
+Transaction& ImportSink::transaction() {
+  if (!transaction_) transaction_.emplace(*database_, Transaction::Mode::kWrite);
+  return *transaction_;
+}
+
+void ImportSink::wrote(std::size_t rows) {
+  written_ += rows;
+  if (written_ >= kSinkRowsPerTransaction) commit();
+}
+
+void ImportSink::commit() {
+  if (transaction_) transaction_->commit();
+  transaction_.reset();
+  written_ = 0;
+}
+
+void ImportSink::finish() {
+  flush_metrics();
+  commit();
+  for (const auto& remote : remote_) {
+    problem(remote.first, "the artifacts of " + std::to_string(remote.second) +
+                              " runs or models lie there and were not copied");
+  }
+  if (options_.progress && total_ > 0) options_.progress(total_, total_);
+}
+
+// ---- experiments ----
+
+bool ImportSink::has_experiment(const std::string& source_id) const {
+  return experiments_.count(source_id) != 0;
+}
+
+bool ImportSink::add_experiment(const ImportedExperiment& experiment) {
+  const Experiment& record = experiment.record;
+  std::int64_t id = 0;
+  const bool sound = sink_accepts(*this, experiment.place, [&] {
+    id = parse_experiment_id(record.id);
+    check_experiment_name(record.name);
+  });
+  if (!sound) return false;
+  std::optional<std::int64_t> found;
+  bool id_is_free = true;
+  {
+    Statement row =
+        transaction().query("SELECT experiment FROM experiments WHERE name = ?", record.name);
+    if (row.step()) found = row.integer(0);
+  }
+  {
+    Statement row =
+        transaction().query("SELECT creation_time FROM experiments WHERE experiment = ?", id);
+    if (row.step()) {
+      id_is_free = false;
+      // Renamed here or there since it was imported.
+      if (!found && id != 0 && row.integer(0) == record.creation_time_ms) found = id;
+    }
+  }
+  if (!found) {
+    const bool deleted = record.lifecycle_stage == "deleted";
+    std::optional<std::int64_t> wanted, deleted_time;
+    if (id_is_free && id > 0) wanted = id;
+    if (deleted) deleted_time = record.last_update_time_ms;
+    found = transaction().insert(
+        "INSERT INTO experiments (experiment, name, lifecycle_stage, creation_time, "
+        "last_update_time, deleted_time) VALUES (?, ?, ?, ?, ?, ?) RETURNING experiment",
+        wanted, record.name, deleted ? "deleted" : "active", record.creation_time_ms,
+        record.last_update_time_ms, deleted_time);
+    ++report_.experiments;
+  }
+  experiments_[record.id] = *found;
+  for (const Tag& tag : record.tags) {
+    Tag checked;
+    if (!sink_accepts(*this, experiment.place, [&] { checked = checked_tag(tag, ""); })) continue;
+    add_pair("experiment_tags", "experiment", *found, checked, nullptr);
+  }
+  wrote(1 + record.tags.size());
+  return true;
+}
+
+// Adds one row of (number, key, value), unless the key is there: then `other`, if given, gets the
+// value that stands there.
+bool ImportSink::add_pair(const char* table, const char* column, std::int64_t row, const Tag& pair,
+                          std::string* other) {
+  const std::string name(table), number(column);
+  Statement added = transaction().query("INSERT INTO " + name + " (" + number +
+                                            ", key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING "
+                                            "RETURNING 1",
+                                        row, pair.key, pair.value);
+  if (added.step()) {
+    added.run();
+    return true;
+  }
+  if (other) {
+    Statement found = transaction().query(
+        "SELECT value FROM " + name + " WHERE " + number + " = ? AND key = ?", row, pair.key);
+    if (found.step()) *other = found.text(0);
+  }
+  return false;
+}
+
+// ---- runs ----
+
+bool ImportSink::add_run(const ImportedRun& run) {
+  const RunRecord& record = run.record;
+  const auto experiment = experiments_.find(record.experiment_id);
+  const bool sound = sink_accepts(*this, run.place, [&] {
+    check_run_id(record.run_id);
+    if (!record.name.empty()) check_run_name(record.name);
+    if (!is_utf8(record.user)) throw Error(ErrorCode::kInvalidParameter, "the user is not UTF-8");
+    if (experiment == experiments_.end()) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "the run " + record.run_id + " is of the experiment " +
+                      quoted(record.experiment_id) + ", which was not imported");
+    }
+  });
+  if (!sound) return false;
+  std::optional<std::int64_t> end_time;
+  if (record.end_time_ms != 0) end_time = record.end_time_ms;
+  {
+    Statement row = transaction().query(
+        "SELECT run, experiment, coalesce(end_time, 0) FROM runs WHERE run_id = ?", record.run_id);
+    if (row.step()) {
+      RunState state;
+      state.row = row.integer(0);
+      state.experiment = row.integer(1);
+      const bool went_on = record.end_time_ms > row.integer(2);
+      runs_[record.run_id] = state;
+      if (!went_on) return true;
+    }
+  }
+  if (has_run(record.run_id)) {
+    transaction().run("UPDATE runs SET status = ?, end_time = ? WHERE run = ?",
+                      run_status_name(record.status), end_time, runs_[record.run_id].row);
+    wrote(1);
+    return true;
+  }
+  const bool deleted = record.lifecycle_stage == "deleted";
+  std::optional<std::int64_t> deleted_time;
+  if (deleted) deleted_time = run.deleted_time_ms != 0 ? run.deleted_time_ms : now_ms();
+  RunState state;
+  state.experiment = experiment->second;
+  state.row = transaction().insert(
+      "INSERT INTO runs (run_id, experiment, name, user, status, start_time, end_time, "
+      "lifecycle_stage, deleted_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING run",
+      record.run_id, state.experiment, record.name, record.user, run_status_name(record.status),
+      record.start_time_ms, end_time, deleted ? "deleted" : "active", deleted_time);
+  runs_[record.run_id] = state;
+  ++report_.runs;
+  wrote(1);
+  return true;
+}
+
+void ImportSink::add_params(const std::string& run_id, const std::string& place,
+                            const std::vector<Param>& params) {
+  const std::int64_t run = runs_.at(run_id).row;
+  for (const Param& param : params) {
+    Param checked;
+    if (!sink_accepts(*this, place, [&] { checked = checked_param(param, ""); })) continue;
+    std::string other = checked.value;
+    if (add_pair("params", "run", run, {checked.key, checked.value}, &other)) {
+      ++report_.params;
+    } else if (other != checked.value) {
+      problem(place, "the parameter " + quoted(checked.key) + " of the run " + run_id + " is " +
+                         quoted(other) + " in the store and " + quoted(checked.value) +
+                         " in the source; it stays as it is");
+    }
+  }
+  wrote(params.size());
+}
+
+void ImportSink::add_tags(const std::string& run_id, const std::string& place,
+                          const std::vector<Tag>& tags) {
+  const std::int64_t run = runs_.at(run_id).row;
+  for (const Tag& tag : tags) {
+    Tag checked;
+    if (!sink_accepts(*this, place, [&] { checked = checked_tag(tag, ""); })) continue;
+    if (!add_pair("tags", "run", run, checked, nullptr)) continue;
+    ++report_.tags;
+    // MLflow 1 had the name in the tag only.
+    if (checked.key == "mlflow.runName" &&
+        sink_accepts(*this, place, [&] { check_run_name(checked.value); })) {
+      transaction().run("UPDATE runs SET name = ? WHERE run = ? AND name = ''", checked.value, run);
+    }
+  }
+  wrote(tags.size());
+}
+
+std::int64_t ImportSink::dataset_row(std::int64_t experiment, const DatasetInput& input) {
+  transaction().run(
+      "INSERT INTO datasets (experiment, name, digest, source_type, source, schema, profile) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      experiment, input.name, input.digest, input.source_type, input.source, input.schema,
+      input.profile);
+  Statement row = transaction().query(
+      "SELECT dataset FROM datasets WHERE experiment = ? AND name = ? AND digest = ?", experiment,
+      input.name, input.digest);
+  row.step();
+  return row.integer(0);
+}
+
+void ImportSink::add_inputs(const std::string& run_id, const std::string& place,
+                            const std::vector<DatasetInput>& inputs) {
+  const RunState run = runs_.at(run_id);
+  for (const DatasetInput& input : inputs) {
+    if (!sink_accepts(*this, place, [&] { check_dataset(input); })) continue;
+    const std::int64_t dataset = dataset_row(run.experiment, input);
+    {
+      Statement added = transaction().query(
+          "INSERT INTO inputs (run, dataset, context) VALUES (?, ?, ?) ON CONFLICT DO NOTHING "
+          "RETURNING 1",
+          run.row, dataset, input.context);
+      if (added.step()) ++report_.inputs;
+      added.run();
+    }
+    for (const Tag& tag : input.tags) {
+      if (!is_utf8(tag.key) || !is_utf8(tag.value)) {
+        problem(place, "a tag of the data set " + quoted(input.name) + " is not UTF-8");
+        continue;
+      }
+      transaction().run(
+          "INSERT INTO input_tags (run, dataset, context, key, value) VALUES (?, ?, ?, ?, ?) ON "
+          "CONFLICT DO NOTHING",
+          run.row, dataset, input.context, tag.key, tag.value);
+    }
+  }
+  wrote(2 * inputs.size());
+}
+
+void ImportSink::add_outputs(const std::string& run_id, const std::string& place,
+                             const std::vector<RunOutput>& outputs) {
+  for (const RunOutput& output : outputs) {
+    if (!is_logged_model_id(output.model_id)) {
+      problem(place, quoted(output.model_id) + " is no id of a logged model");
+      continue;
+    }
+    transaction().run(
+        "INSERT INTO outputs (run, model_id, step) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        runs_.at(run_id).row, output.model_id, output.step);
+  }
+  wrote(outputs.size());
+}
+
+void ImportSink::add_metric(const std::string& run_id, const std::string& place, Metric metric) {
+  const bool sound = sink_accepts(*this, place, [&] {
+    check_metric(metric, "");
+    for (const std::string* text :
+         {&metric.model_id, &metric.dataset_name, &metric.dataset_digest}) {
+      if (!is_utf8(*text) || text->size() > kSinkMaxLinkBytes) {
+        throw Error(ErrorCode::kInvalidParameter,
+                    "the model or data set of the metric " + quoted(metric.key) +
+                        " is no text of at most " + std::to_string(kSinkMaxLinkBytes) + " bytes");
+      }
+    }
+  });
+  if (!sound) return;
+  metrics_[run_id].push_back(std::move(metric));
+  if (++waiting_metrics_ >= kSinkWaitingMetrics) flush_metrics();
+}
+
+void ImportSink::flush_metrics() {
+  for (auto& waiting : metrics_) {
+    const std::int64_t run = runs_.at(waiting.first).row;
+    std::stable_sort(waiting.second.begin(), waiting.second.end(),
+                     [](const Metric& a, const Metric& b) { return a.key < b.key; });
+    for (auto first = waiting.second.begin(); first != waiting.second.end();) {
+      const auto last = std::find_if(first, waiting.second.end(),
+                                     [&](const Metric& other) { return other.key != first->key; });
+      const std::vector<Metric> points(std::make_move_iterator(first),
+                                       std::make_move_iterator(last));
+      report_.metrics += add_imported_metrics(transaction(), run, points);
+      wrote(points.size());
+      check_interrupt();
+      first = last;
+    }
+  }
+  metrics_.clear();
+  waiting_metrics_ = 0;
+}
+
+// ---- models ----
+
+bool ImportSink::add_logged_model(const ImportedLoggedModel& model) {
+  const LoggedModel& record = model.record;
+  const auto experiment = experiments_.find(record.experiment_id);
+  const bool sound = sink_accepts(*this, model.place, [&] {
+    if (!is_logged_model_id(record.model_id)) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  quoted(record.model_id) + " is no id of a logged model");
+    }
+    for (const std::string* text : {&record.name, &record.model_type}) {
+      if (!is_utf8(*text) || text->size() > kSinkMaxLinkBytes) {
+        throw Error(ErrorCode::kInvalidParameter,
+                    "the name or type of the logged model is no text");
+      }
+    }
+    if (!record.source_run_id.empty()) check_run_id(record.source_run_id);
+    if (experiment == experiments_.end()) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "the logged model " + record.model_id + " is of the experiment " +
+                      quoted(record.experiment_id) + ", which was not imported");
+    }
+  });
+  if (!sound) return false;
+  std::optional<std::string> model_type, source_run_id;
+  if (!record.model_type.empty()) model_type = record.model_type;
+  if (!record.source_run_id.empty()) source_run_id = record.source_run_id;
+  const bool deleted = record.lifecycle_stage == "deleted";
+  std::optional<std::int64_t> deleted_time;
+  if (deleted) deleted_time = record.last_update_time_ms;
+  {
+    Statement added = transaction().query(
+        "INSERT INTO logged_models (model_id, experiment, name, model_type, source_run_id, status, "
+        "creation_time, last_update_time, lifecycle_stage, deleted_time) VALUES (?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        record.model_id, experiment->second, record.name, model_type, source_run_id,
+        logged_model_status_name(record.status), record.creation_time_ms,
+        record.last_update_time_ms, deleted ? "deleted" : "active", deleted_time);
+    if (added.step()) ++report_.logged_models;
+    added.run();
+  }
+  transaction().run(
+      "UPDATE logged_models SET status = ?, last_update_time = ? WHERE model_id = ? AND status = "
+      "'PENDING' AND last_update_time < ?",
+      logged_model_status_name(record.status), record.last_update_time_ms, record.model_id,
+      record.last_update_time_ms);
+  const std::int64_t row = find_logged_model(transaction(), record.model_id).model;
+  for (const Param& param : record.params) {
+    Param checked;
+    if (!sink_accepts(*this, model.place, [&] { checked = checked_param(param, ""); })) continue;
+    std::string other = checked.value;
+    add_pair("logged_model_params", "model", row, {checked.key, checked.value}, &other);
+    if (other != checked.value) {
+      problem(model.place, "the parameter " + quoted(checked.key) + " of the logged model " +
+                               record.model_id + " is " + quoted(other) + " in the store and " +
+                               quoted(checked.value) + " in the source; it stays as it is");
+    }
+  }
+  for (const Tag& tag : record.tags) {
+    Tag checked;
+    if (!sink_accepts(*this, model.place, [&] { checked = checked_tag(tag, ""); })) continue;
+    add_pair("logged_model_tags", "model", row, checked, nullptr);
+  }
+  logged_models_.insert(record.model_id);
+  wrote(1 + record.params.size() + record.tags.size());
+  return true;
+}
+
+void ImportSink::add_registered_model(const ImportedModel& model) {
+  const bool sound = sink_accepts(*this, model.place, [&] {
+    check_model_name(model.name);
+    if (!is_utf8(model.description)) {
+      throw Error(ErrorCode::kInvalidParameter, "the description of the model is not UTF-8");
+    }
+  });
+  if (!sound) return;
+  {
+    Statement added = transaction().query(
+        "INSERT INTO registered_models (name, description, creation_time, last_update_time) VALUES "
+        "(?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        model.name, model.description, model.creation_time_ms, model.last_update_time_ms);
+    if (added.step()) ++report_.registered_models;
+    added.run();
+  }
+  std::int64_t row = 0;
+  {
+    Statement found =
+        transaction().query("SELECT model FROM registered_models WHERE name = ?", model.name);
+    found.step();
+    row = found.integer(0);
+  }
+  for (const Tag& tag : model.tags) {
+    if (is_utf8(tag.key) && is_utf8(tag.value)) {
+      add_pair("registered_model_tags", "model", row, tag, nullptr);
+    }
+  }
+  for (const ImportedVersion& version : model.versions) add_version(row, model.name, version);
+  wrote(1 + model.versions.size());
+}
+
+void ImportSink::add_version(std::int64_t model, const std::string& name,
+                             const ImportedVersion& version) {
+  const bool sound = sink_accepts(*this, version.place, [&] {
+    if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description)) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "a version of " + quoted(name) + " has no number, or its texts are not UTF-8");
+    }
+    if (!version.run_id.empty()) check_run_id(version.run_id);
+  });
+  if (!sound) return;
+  const std::string source = portable_source(version.source, version.run_id);
+  {
+    Statement added = transaction().query(
+        "INSERT INTO model_versions (model, version, source, run_id, description, creation_time, "
+        "last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        model, version.version, source, version.run_id, version.description,
+        version.creation_time_ms, version.last_update_time_ms);
+    if (added.step()) ++report_.model_versions;
+    added.run();
+  }
+  {
+    Statement found = transaction().query(
+        "SELECT source, creation_time FROM model_versions WHERE model = ? AND version = ?", model,
+        version.version);
+    found.step();
+    if (found.text(0) != source || found.integer(1) != version.creation_time_ms) {
+      problem(version.place, "version " + std::to_string(version.version) + " of " + quoted(name) +
+                                 " is another one in the store (" + quoted(found.text(0), 200) +
+                                 "); it stays as it is");
+      return;
+    }
+  }
+  for (const Tag& tag : version.tags) {
+    if (!is_utf8(tag.key) || !is_utf8(tag.value)) continue;
+    transaction().run(
+        "INSERT INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?) ON "
+        "CONFLICT DO NOTHING",
+        model, version.version, tag.key, tag.value);
+  }
+  for (const std::string& alias : version.aliases) {
+    if (!sink_accepts(*this, version.place, [&] { check_model_alias(alias); })) continue;
+    transaction().run(
+        "INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        model, alias, version.version);
+    Statement found = transaction().query(
+        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
+    if (found.step() && found.integer(0) != version.version) {
+      problem(version.place, "the alias " + quoted(alias) + " of " + quoted(name) +
+                                 " stands at version " + std::to_string(found.integer(0)) +
+                                 " in the store and stays there");
+    }
+  }
+}
+
+// A path into artifacts that were copied, as a URI that leads to the copy.
+std::string ImportSink::portable_source(const std::string& source,
+                                        const std::string& run_id) const {
+  std::string scheme;
+  const std::string path = sink_local_path(source, scheme);
+  if (path.empty() || path[0] != '/') return source;
+  const std::string below_run = "/" + run_id + "/artifacts/";
+  const std::size_t at = path.rfind(below_run);
+  if (!run_id.empty() && has_run(run_id) && at != std::string::npos) {
+    return "runs:/" + run_id + "/" + path.substr(at + below_run.size());
+  }
+  for (const std::string& part : split(path, '/')) {
+    if (logged_models_.count(part) != 0) return "models:/" + part;
+  }
+  return source;
+}
+
+// ---- artifacts ----
+
+std::optional<std::string> ImportSink::artifact_source(const std::string& owner,
+                                                       const std::string& uri) {
+  if (!options_.copy_artifacts || uri.empty()) return std::nullopt;
+  std::string scheme;
+  std::string path = sink_local_path(uri, scheme);
+  if (path.empty()) {
+    ++remote_[scheme + "://"];
+    return std::nullopt;
+  }
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  if (path[0] != '/' || !ends_with(path, "/" + owner + "/artifacts")) return std::nullopt;
+  if (!fs::is_folder(path)) return std::nullopt;
+  return path;
+}
+
+void ImportSink::add_artifacts(const std::string& owner, const std::string& folder) {
+  if (!options_.copy_artifacts || !fs::is_folder(folder)) return;
+  // Files may be large, and the batch has a transaction of its own.
+  commit();
+  std::string target;
+  if (is_logged_model_id(owner)) {
+    Transaction reading(*database_, Transaction::Mode::kRead);
+    target = logged_model_folder(find_logged_model(reading, owner), artifact_root_);
+  } else {
+    target = TrackingStore(database_, artifact_root_).artifact_folder(owner);
+  }
+  if (fs::absolute(folder) == fs::absolute(target)) return;
+  try {
+    ArtifactBatch batch(database_, owner, target);
+    std::size_t files = 0;
+    for (const std::string& path : fs::list_files_below(folder)) {
+      const std::string from = fs::join(folder, path), to = fs::join(target, path);
+      if (fs::exists(to) && fs::file_size(to) == fs::file_size(from)) continue;
+      if (!sink_accepts(*this, from, [&] { check_artifact_path(path); })) continue;
+      batch.add_file(from, path);
+      ++files;
+      check_interrupt();
+    }
+    if (files == 0) return;
+    batch.commit();
+    report_.artifacts += files;
+  } catch (const Error& error) {
+    // What the source does not let us read is its problem; what we can't write is an error.
+    if (error.code() != ErrorCode::kPermissionDenied && error.code() != ErrorCode::kNotFound &&
+        error.code() != ErrorCode::kAlreadyExists) {
+      throw;
+    }
+    problem(folder, "the artifacts of " + owner + " were not copied: " + error.message());
+  }
+}
+
+}  // namespace mlrt
+
+// ---- tracking/import_tfevents.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kEventMaxKeyCharacters = 250;
+constexpr std::size_t kEventHeadBytes = 4096;
+
+using TfScalarSink = std::function<void(const TfScalar&)>;
+
+std::int64_t event_milliseconds(double seconds) {
+  return static_cast<std::int64_t>(std::llround(seconds * 1000));
+}
+
+// A tag as a key that MLflow's rules allow: other characters become '_', and the parts between '/'
+// are none of "", "." and "..".
+std::string event_key(const std::string& tag) {
+  std::vector<std::string> parts;
+  for (const std::string& part : split(tag, '/')) {
+    std::string clean;
+    for (char c : part) {
+      const bool ascii_sign = static_cast<unsigned char>(c) < 0x80 && !(c >= '0' && c <= '9') &&
+                              !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_' &&
+                              c != '.' && c != '-' && c != ' ' && c != ':';
+      clean += ascii_sign ? '_' : c;
+    }
+    if (clean.empty()) continue;
+    parts.push_back(clean == "." || clean == ".." ? std::string(clean.size(), '_') : clean);
+  }
+  std::string key = join(parts, "/");
+  if (key.size() > kEventMaxKeyCharacters) {
+    std::size_t end = kEventMaxKeyCharacters;
+    while (end > 0 && (static_cast<unsigned char>(key[end]) & 0xc0) == 0x80) --end;
+    key.resize(end);
+    while (!key.empty() && key.back() == '/') key.pop_back();
+  }
+  return key.empty() ? "value" : key;
+}
+
+// The event files of one folder are one run.
+class EventFolderImport {
+ public:
+  EventFolderImport(ImportSink& sink, std::string name, std::string experiment_id,
+                    const std::string& experiment)
+      : sink_(sink),
+        name_(std::move(name)),
+        experiment_id_(std::move(experiment_id)),
+        experiment_(experiment) {}
+
+  // In the order in which they were written.
+  void read(const std::vector<std::string>& files) {
+    for (const std::string& file : files) {
+      check_interrupt();
+      try {
+        read_file(file);
+      } catch (const EventFileFault& fault) {
+        sink_.problem(file, fault.message);
+      }
+    }
+    if (run_id_.empty()) return;
+    add_run();
+    sink_.add_params(run_id_, name_, params_);
+    sink_.add_tags(run_id_, name_, {{"mlflow.runName", name_}, {"mlflow.source.type", "LOCAL"}});
+  }
+
+ private:
+  struct EventFileFault {
+    std::string message;
+  };
+
+  void read_file(const std::string& file) {
+    const std::unique_ptr<fs::MappedFile> mapped = map(file);
+    // The run must be there before its metrics; the first event of all is nearly always sound.
+    const TfScalarSink ignore = [](const TfScalar&) {};
+    TfEventsSummary start = read_tfevents(mapped->bytes().substr(0, kEventHeadBytes), ignore);
+    if (start.records == 0) start = read_tfevents(mapped->bytes(), ignore);
+    if (start.records > 0) {
+      if (run_id_.empty()) {
+        start_run(file, start.first_time_s);
+        first_time_s_ = start.first_time_s;
+        add_run();
+      }
+      first_time_s_ = std::min(first_time_s_, start.first_time_s);
+    }
+    const TfEventsSummary summary = read_tfevents(mapped->bytes(), [&](const TfScalar& scalar) {
+      auto known = keys_.find(scalar.tag);
+      if (known == keys_.end()) known = keys_.emplace(scalar.tag, event_key(scalar.tag)).first;
+      Metric metric;
+      metric.key = known->second;
+      metric.value = scalar.value;
+      metric.step = scalar.step;
+      metric.timestamp_ms = event_milliseconds(scalar.wall_time_s);
+      sink_.add_metric(run_id_, file, std::move(metric));
+    });
+    last_time_s_ = std::max(last_time_s_, summary.last_time_s);
+    for (const std::string& problem : summary.problems) sink_.problem(file, problem);
+    if (summary.other_values > 0) {
+      sink_.problem(file, std::to_string(summary.other_values) +
+                              " values that are not scalars (pictures, histograms, texts) are left "
+                              "out");
+    }
+    for (const auto& parameter : summary.hyperparameters) {
+      params_.push_back({event_key(parameter.first), parameter.second});
+    }
+  }
+
+  static std::unique_ptr<fs::MappedFile> map(const std::string& file) {
+    try {
+      return std::make_unique<fs::MappedFile>(file);
+    } catch (const Error& error) {
+      throw EventFileFault{error.message()};
+    }
+  }
+
+  // The same files, wherever they lie, are the same run.
+  void start_run(const std::string& first_file, double first_time_s) {
+    const std::string folder = fs::basename(fs::parent(fs::absolute(first_file)));
+    run_id_ = sha256_hex("tensorboard\n" + experiment_ + "\n" + folder + "\n" +
+                         fs::basename(first_file) + "\n" + format_double(first_time_s))
+                  .substr(0, 32);
+  }
+
+  void add_run() {
+    ImportedRun run;
+    run.place = name_;
+    run.record.run_id = run_id_;
+    run.record.name = name_.substr(0, kEventMaxKeyCharacters);
+    run.record.experiment_id = experiment_id_;
+    run.record.status = RunStatus::kFinished;
+    run.record.start_time_ms = event_milliseconds(first_time_s_);
+    run.record.end_time_ms = event_milliseconds(std::max(first_time_s_, last_time_s_));
+    run.record.lifecycle_stage = "active";
+    if (!sink_.add_run(run)) {
+      run_id_.clear();
+      throw EventFileFault{"the run cannot be stored under the name of its folder"};
+    }
+  }
+
+  ImportSink& sink_;
+  std::string name_, experiment_id_;
+  const std::string& experiment_;
+  std::string run_id_;
+  double first_time_s_ = 0, last_time_s_ = 0;
+  std::map<std::string, std::string> keys_;
+  std::vector<Param> params_;
+};
+
+}  // namespace
+
+bool is_event_file_name(const std::string& name) {
+  return name.find(".tfevents.") != std::string::npos || ends_with(name, ".tfevents");
+}
+
+void import_event_files(ImportSink& sink, const std::string& root,
+                        const std::vector<std::string>& files, const ImportOptions& options) {
+  const std::string experiment_name =
+      options.experiment.empty() ? std::string("tensorboard") : options.experiment;
+  std::map<std::string, std::vector<std::string>> folders;
+  for (const std::string& file : files) folders[fs::parent(file)].push_back(file);
+
+  ImportedExperiment experiment;
+  experiment.place = root;
+  // The name decides; the number only if it is free, which it never is for "Default".
+  experiment.record.id = "0";
+  experiment.record.name = experiment_name;
+  experiment.record.lifecycle_stage = "active";
+  experiment.record.creation_time_ms = now_ms();
+  experiment.record.last_update_time_ms = experiment.record.creation_time_ms;
+  if (!sink.add_experiment(experiment)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "the experiment cannot be named " + quoted(experiment_name));
+  }
+  sink.set_total(files.size() * 1000);
+  std::uint64_t done = 0;
+  for (auto& folder : folders) {
+    std::sort(folder.second.begin(), folder.second.end());
+    // "train" of "logs/train"; a folder with files of its own is known by its name.
+    std::string name =
+        folder.first == root ? fs::basename(fs::absolute(root)) : folder.first.substr(root.size());
+    while (!name.empty() && name.front() == '/') name.erase(0, 1);
+    if (name.empty()) name = "run";
+    EventFolderImport(sink, name, experiment.record.id, experiment_name).read(folder.second);
+    sink.advance(done += 1000 * folder.second.size());
+  }
+}
+
+}  // namespace mlrt
+
+// ---- tracking/logged_models.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kMaxLoggedModelText = 500;
+
+constexpr char kLoggedModelColumns[] =
+    "SELECT m.model, m.model_id, m.experiment, m.name, m.model_type, m.source_run_id, m.status, "
+    "m.lifecycle_stage, m.creation_time, m.last_update_time, m.artifact_location, "
+    "e.artifact_location FROM logged_models AS m JOIN experiments AS e ON e.experiment = "
+    "m.experiment ";
+
+std::optional<std::string> logged_model_optional(const Statement& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return row.text(column);
+}
+
+LoggedModelRow logged_model_read(const Statement& row) {
+  LoggedModelRow found;
+  found.model = row.integer(0);
+  found.record.model_id = row.text(1);
+  found.experiment = row.integer(2);
+  found.record.experiment_id = std::to_string(found.experiment);
+  found.record.name = row.text(3);
+  found.record.model_type = row.text(4);
+  found.record.source_run_id = row.text(5);
+  found.record.status = parse_logged_model_status(row.text(6));
+  found.record.lifecycle_stage = row.text(7);
+  found.record.creation_time_ms = row.integer(8);
+  found.record.last_update_time_ms = row.integer(9);
+  found.location = logged_model_optional(row, 10);
+  found.experiment_location = logged_model_optional(row, 11);
+  return found;
+}
+
+[[noreturn]] void logged_model_absent(const std::string& model_id) {
+  throw Error(ErrorCode::kNotFound, "Logged model with ID '" + model_id + "' not found.");
+}
+
+LoggedModelRow logged_model_find_active(Transaction& transaction, const std::string& model_id) {
+  LoggedModelRow row = find_logged_model(transaction, model_id);
+  if (row.record.lifecycle_stage != "active") logged_model_absent(model_id);
+  return row;
+}
+
+// Fills in what hangs on a model.
+LoggedModel logged_model_full(Transaction& transaction, LoggedModelRow row,
+                              const std::string& root) {
+  LoggedModel& record = row.record;
+  record.artifact_folder = logged_model_folder(row, root);
+  {
+    Statement rows = transaction.query(
+        "SELECT key, value FROM logged_model_params WHERE model = ? ORDER BY key", row.model);
+    while (rows.step()) record.params.push_back({rows.text(0), rows.text(1)});
+  }
+  {
+    Statement rows = transaction.query(
+        "SELECT key, value FROM logged_model_tags WHERE model = ? ORDER BY key", row.model);
+    while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
+  }
+  {
+    Statement rows = transaction.query(
+        "SELECT k.name, x.value, x.timestamp, x.step, x.dataset_name, x.dataset_digest "
+        "FROM logged_model_metrics AS x JOIN metric_keys AS k USING (metric_key) "
+        "WHERE x.model = ? ORDER BY k.name, x.run, x.dataset_name, x.dataset_digest",
+        row.model);
+    while (rows.step()) {
+      record.metrics.push_back({rows.text(0), rows.real(1), rows.integer(2), rows.integer(3),
+                                record.model_id, rows.text(4), rows.text(5)});
+    }
+  }
+  return std::move(record);
+}
+
+void logged_model_write_params(Transaction& transaction, const LoggedModelRow& row,
+                               const std::vector<Param>& params) {
+  for (const Param& param : params) {
+    {
+      Statement found =
+          transaction.query("SELECT value FROM logged_model_params WHERE model = ? AND key = ?",
+                            row.model, param.key);
+      if (found.step()) {
+        if (found.text(0) == param.value) continue;
+        throw Error(ErrorCode::kInvalidParameter,
+                    "Changing param values is not allowed. Param with key='" + param.key +
+                        "' was already logged with value='" + found.text(0) + "' for model ID='" +
+                        row.record.model_id + "'. Attempted logging new value '" + param.value +
+                        "'.");
+      }
+    }
+    transaction.run("INSERT INTO logged_model_params (model, key, value) VALUES (?, ?, ?)",
+                    row.model, param.key, param.value);
+  }
+}
+
+void logged_model_write_tags(Transaction& transaction, const LoggedModelRow& row,
+                             const std::vector<Tag>& tags) {
+  for (const Tag& tag : tags) {
+    transaction.run(
+        "INSERT INTO logged_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT (model, "
+        "key) DO UPDATE SET value = excluded.value",
+        row.model, tag.key, tag.value);
+  }
+}
+
+std::vector<Param> logged_model_checked(const std::vector<Param>& params) {
+  std::vector<Param> checked;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    checked.push_back(checked_param(params[i], "params[" + std::to_string(i) + "]"));
+  }
+  check_unique_params(checked);
+  return checked;
+}
+
+std::vector<Tag> logged_model_checked(const std::vector<Tag>& tags) {
+  std::vector<Tag> checked;
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    checked.push_back(checked_tag(tags[i], "tags[" + std::to_string(i) + "]"));
+  }
+  return checked;
+}
+
+void logged_model_check_text(const std::string& text, const char* what) {
+  if (!is_utf8(text)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string("'") + what + "' is not valid UTF-8: " + quoted(text));
+  }
+  if (text.size() > kMaxLoggedModelText) {
+    throw Error(ErrorCode::kInvalidParameter, std::string("'") + what +
+                                                  "' exceeds the maximum length of " +
+                                                  std::to_string(kMaxLoggedModelText) + " bytes");
+  }
+}
+
+void logged_model_check_active_experiment(Transaction& transaction, std::int64_t experiment) {
+  Statement found =
+      transaction.query("SELECT lifecycle_stage FROM experiments WHERE experiment = ?", experiment);
+  if (!found.step()) {
+    throw Error(ErrorCode::kNotFound,
+                "No Experiment with id=" + std::to_string(experiment) + " exists");
+  }
+  if (found.text(0) == "active") return;
+  throw Error(ErrorCode::kInvalidParameter,
+              "The experiment " + std::to_string(experiment) +
+                  " must be in the 'active' state. Current state is " + found.text(0) + ".");
+}
+
+}  // namespace
+
+void check_logged_model_name(const std::string& name) {
+  const bool bad = name.empty() || name.find_first_of("/:.%\"'") != std::string::npos ||
+                   name.find_first_of(std::string_view("\\#\0", 3)) != std::string::npos;
+  if (bad) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid model name (" + quoted(name, 300) +
+                    ") provided. Model name must be a non-empty string and cannot contain the "
+                    "following characters: ('/', ':', '.', '%', '\"', \"'\", '\\\\', '#')");
+  }
+  logged_model_check_text(name, "name");
+}
+
+bool is_logged_model_id(std::string_view id) {
+  return id.size() == 34 && starts_with(id, "m-") &&
+         id.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
+}
+
+LoggedModelRow find_logged_model(Transaction& transaction, const std::string& model_id) {
+  static const std::string sql = std::string(kLoggedModelColumns) + "WHERE m.model_id = ?";
+  Statement row = transaction.query(sql, model_id);
+  if (!row.step()) logged_model_absent(model_id);
+  return logged_model_read(row);
+}
+
+std::string logged_model_folder(const LoggedModelRow& row, const std::string& artifact_root) {
+  if (row.location) return *row.location;
+  const std::string experiment = row.experiment_location
+                                     ? *row.experiment_location
+                                     : fs::join(artifact_root, row.record.experiment_id);
+  return fs::join(experiment, "models/" + row.record.model_id + "/artifacts");
+}
+
+LoggedModels::LoggedModels(std::shared_ptr<Database> database, std::string artifact_root)
+    : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
+
+LoggedModel LoggedModels::create(const NewModel& model) {
+  const std::int64_t experiment = parse_experiment_id(model.experiment_id);
+  const std::string name = model.name.empty() ? random_run_name() : model.name;
+  check_logged_model_name(name);
+  logged_model_check_text(model.model_type, "model_type");
+  if (!model.source_run_id.empty()) check_run_id(model.source_run_id);
+  const std::vector<Param> params = logged_model_checked(model.params);
+  const std::vector<Tag> tags = logged_model_checked(model.tags);
+  const std::string model_id = "m-" + random_hex(16);
+  const std::int64_t now = now_ms();
+
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  logged_model_check_active_experiment(transaction, experiment);
+  transaction.run(
+      "INSERT INTO logged_models (model_id, experiment, name, model_type, source_run_id, status, "
+      "creation_time, last_update_time) VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), 'PENDING', "
+      "?, ?)",
+      model_id, experiment, name, model.model_type, model.source_run_id, now, now);
+  LoggedModelRow row = find_logged_model(transaction, model_id);
+  logged_model_write_params(transaction, row, params);
+  logged_model_write_tags(transaction, row, tags);
+  LoggedModel record = logged_model_full(transaction, std::move(row), artifact_root_);
+  transaction.commit();
+  return record;
+}
+
+LoggedModel LoggedModels::get(const std::string& model_id) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return logged_model_full(transaction, logged_model_find_active(transaction, model_id),
+                           artifact_root_);
+}
+
+SearchPage<LoggedModel> LoggedModels::search(const std::vector<std::string>& experiment_ids,
+                                             const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kLoggedModels;
+  scope.artifact_root = artifact_root_;
+  if (!experiment_ids.empty()) {
+    scope.experiments.emplace();
+    for (const std::string& id : experiment_ids) {
+      scope.experiments->push_back(parse_experiment_id(id));
+    }
+  }
+  static const std::string sql = std::string(kLoggedModelColumns) + "WHERE m.model = ?";
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const SearchRows rows = search_store(transaction, scope, query);
+  SearchPage<LoggedModel> page;
+  page.next_page_token = rows.next_page_token;
+  for (const SearchRow& found : rows.rows) {
+    LoggedModelRow row;
+    {
+      Statement statement = transaction.query(sql, found.row);
+      if (!statement.step()) continue;
+      row = logged_model_read(statement);
+    }
+    page.items.push_back(logged_model_full(transaction, std::move(row), artifact_root_));
+  }
+  return page;
+}
+
+LoggedModel LoggedModels::finalize(const std::string& model_id, LoggedModelStatus status) {
+  if (status == LoggedModelStatus::kPending) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid model status: PENDING. A logged model ends as READY or FAILED.");
+  }
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = logged_model_find_active(transaction, model_id);
+  transaction.run("UPDATE logged_models SET status = ?, last_update_time = ? WHERE model = ?",
+                  logged_model_status_name(status), now_ms(), row.model);
+  LoggedModel record = logged_model_full(
+      transaction, logged_model_find_active(transaction, model_id), artifact_root_);
+  transaction.commit();
+  return record;
+}
+
+void LoggedModels::log_params(const std::string& model_id, const std::vector<Param>& params) {
+  const std::vector<Param> checked = logged_model_checked(params);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = logged_model_find_active(transaction, model_id);
+  logged_model_write_params(transaction, row, checked);
+  transaction.commit();
+}
+
+void LoggedModels::set_tags(const std::string& model_id, const std::vector<Tag>& tags) {
+  const std::vector<Tag> checked = logged_model_checked(tags);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = logged_model_find_active(transaction, model_id);
+  logged_model_write_tags(transaction, row, checked);
+  transaction.commit();
+}
+
+void LoggedModels::delete_tag(const std::string& model_id, const std::string& key) {
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = logged_model_find_active(transaction, model_id);
+  {
+    Statement found = transaction.query(
+        "SELECT 1 FROM logged_model_tags WHERE model = ? AND key = ?", row.model, key);
+    if (!found.step()) {
+      throw Error(ErrorCode::kNotFound, "No tag with key " + quoted(key, 300) +
+                                            " found for model with ID '" + model_id + "'.");
+    }
+  }
+  transaction.run("DELETE FROM logged_model_tags WHERE model = ? AND key = ?", row.model, key);
+  transaction.commit();
+}
+
+void LoggedModels::remove(const std::string& model_id) {
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = logged_model_find_active(transaction, model_id);
+  const std::int64_t now = now_ms();
+  transaction.run(
+      "UPDATE logged_models SET lifecycle_stage = 'deleted', deleted_time = ?, last_update_time = "
+      "? "
+      "WHERE model = ?",
+      now, now, row.model);
+  transaction.commit();
+}
+
+void LoggedModels::restore(const std::string& model_id) {
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const LoggedModelRow row = find_logged_model(transaction, model_id);
+  logged_model_check_active_experiment(transaction, row.experiment);
+  transaction.run(
+      "UPDATE logged_models SET lifecycle_stage = 'active', deleted_time = NULL, last_update_time "
+      "= "
+      "? WHERE model = ?",
+      now_ms(), row.model);
+  transaction.commit();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/metric_blocks.cpp
+namespace mlrt {
+namespace {
+
+constexpr char kMetricImportWriter[] = "import";
+constexpr std::size_t kMetricValueBytes = 8;
+
+std::uint64_t metric_zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+std::int64_t metric_unzigzag(std::uint64_t bits) {
+  return static_cast<std::int64_t>((bits >> 1) ^ (std::uint64_t{0} - (bits & 1)));
+}
+
+// Differences and sums that wrap, so that any two numbers can follow each other.
+std::int64_t metric_minus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
+std::int64_t metric_plus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+void metric_put_number(std::string& data, std::uint64_t bits) {
+  while (bits >= 0x80) {
+    data += static_cast<char>(bits | 0x80);
+    bits >>= 7;
+  }
+  data += static_cast<char>(bits);
+}
+
+// False where the bytes end too early or mean more than 64 bits.
+bool metric_get_number(std::string_view data, std::size_t& at, std::uint64_t& bits) {
+  bits = 0;
+  for (int shift = 0; shift < 64 && at < data.size(); shift += 7) {
+    const std::uint64_t byte = static_cast<unsigned char>(data[at++]);
+    if (shift == 63 && byte > 1) return false;
+    bits |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+bool metric_decode(std::string_view data, std::int64_t first_seq, std::int64_t count,
+                   std::vector<MetricPoint>& points) {
+  if (count < 1 || count > static_cast<std::int64_t>(kMetricBlockCapacity)) return false;
+  MetricPoint point{first_seq, 0, 0, 0};
+  std::size_t at = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::uint64_t seq = 0, step = 0, timestamp = 0;
+    if (!metric_get_number(data, at, seq) || !metric_get_number(data, at, step) ||
+        !metric_get_number(data, at, timestamp) || data.size() - at < kMetricValueBytes) {
+      return false;
+    }
+    const std::int64_t before = point.seq;
+    point.seq = metric_plus(before, static_cast<std::int64_t>(seq));
+    if (i == 0 ? seq != 0 : point.seq <= before) return false;
+    point.step = metric_plus(point.step, metric_unzigzag(step));
+    point.timestamp_ms = metric_plus(point.timestamp_ms, metric_unzigzag(timestamp));
+    std::uint64_t bits = 0;
+    for (std::size_t b = 0; b < kMetricValueBytes; ++b) {
+      bits |= static_cast<std::uint64_t>(static_cast<unsigned char>(data[at++])) << (8 * b);
+    }
+    std::memcpy(&point.value, &bits, sizeof(bits));
+    points.push_back(point);
+  }
+  return at == data.size();
+}
+
+// Values in an order that has a place for NaN: below all numbers.
+bool metric_value_less(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
+  return a < b;
+}
+
+bool metric_same_value(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+// What makes a metric the latest of a run (MLflow's rule) and of a logged model.
+bool metric_later_in_run(const MetricPoint& a, const MetricPoint& b) {
+  if (a.step != b.step) return a.step < b.step;
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms < b.timestamp_ms;
+  return metric_value_less(a.value, b.value);
+}
+
+bool metric_later_in_time(const MetricPoint& a, const MetricPoint& b) {
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms < b.timestamp_ms;
+  if (a.step != b.step) return a.step < b.step;
+  return metric_value_less(a.value, b.value);
+}
+
+bool metric_same_point(const MetricPoint& a, const MetricPoint& b) {
+  return a.step == b.step && a.timestamp_ms == b.timestamp_ms &&
+         metric_same_value(a.value, b.value);
+}
+
+std::int64_t metric_key_number(Transaction& transaction, std::string_view name) {
+  {
+    Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", name);
+    if (found.step()) return found.integer(0);
+  }
+  return transaction.insert("INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", name);
+}
+
+std::int64_t metric_writer_number(Transaction& transaction, const std::string& writer_id,
+                                  const char* kind) {
+  {
+    Statement found =
+        transaction.query("SELECT writer FROM writers WHERE writer_id = ?", writer_id);
+    if (found.step()) return found.integer(0);
+  }
+  return transaction.insert("INSERT INTO writers (writer_id, kind) VALUES (?, ?) RETURNING writer",
+                            writer_id, kind);
+}
+
+std::int64_t metric_link_number(Transaction& transaction, const Metric& metric) {
+  if (metric.model_id.empty() && metric.dataset_name.empty() && metric.dataset_digest.empty())
+    return 1;
+  {
+    Statement found = transaction.query(
+        "SELECT link FROM metric_links WHERE model_id = ? AND dataset_name = ? AND dataset_digest "
+        "= ?",
+        metric.model_id, metric.dataset_name, metric.dataset_digest);
+    if (found.step()) return found.integer(0);
+  }
+  return transaction.insert(
+      "INSERT INTO metric_links (model_id, dataset_name, dataset_digest) VALUES (?, ?, ?) "
+      "RETURNING link",
+      metric.model_id, metric.dataset_name, metric.dataset_digest);
+}
+
+// Where a list of blocks is.
+struct MetricPlace {
+  std::int64_t run = 0;
+  std::int64_t key = 0;
+  std::int64_t writer = 0;
+  std::int64_t link = 0;
+};
+
+// The last block of a place, to which more is appended.
+class MetricAppender {
+ public:
+  MetricAppender(Transaction& transaction, const MetricPlace& place)
+      : transaction_(transaction), place_(place) {
+    Statement row = transaction.query(
+        "SELECT first_seq, last_seq, last_step, last_timestamp, last_value, count, min, max, data "
+        "FROM metric_blocks WHERE run = ? AND metric_key = ? AND writer = ? AND link = ? ORDER BY "
+        "first_seq DESC LIMIT 1",
+        place.run, place.key, place.writer, place.link);
+    if (!row.step()) return;
+    first_seq_ = row.integer(0);
+    last_ = {row.integer(1), row.integer(2), row.integer(3), row.real(4)};
+    count_ = row.integer(5);
+    min_ = row.real(6);
+    max_ = row.real(7);
+    data_ = std::string(row.bytes(8));
+    // Its bytes are checked by those who read them.
+  }
+
+  // The greatest number that is stored; none yet: nothing.
+  std::optional<std::int64_t> last_seq() const {
+    if (count_ == 0) return std::nullopt;
+    return last_.seq;
+  }
+
+  // `point` comes after all that is stored.
+  void add(const MetricPoint& point) {
+    if (count_ >= static_cast<std::int64_t>(kMetricBlockCapacity)) {
+      write();
+      count_ = 0;
+    }
+    if (count_ == 0) {
+      first_seq_ = point.seq;
+      last_ = {point.seq, 0, 0, 0};
+      min_ = max_ = std::numeric_limits<double>::quiet_NaN();
+      data_.clear();
+    }
+    encode_metric_point(data_, last_, point);
+    last_ = point;
+    ++count_;
+    if (!(min_ <= point.value) && !std::isnan(point.value)) min_ = point.value;
+    if (!(max_ >= point.value) && !std::isnan(point.value)) max_ = point.value;
+    changed_ = true;
+  }
+
+  void write() {
+    if (!changed_) return;
+    transaction_.run(
+        "INSERT INTO metric_blocks (run, metric_key, writer, link, first_seq, last_seq, last_step, "
+        "last_timestamp, last_value, count, min, max, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?) ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, last_step = "
+        "excluded.last_step, last_timestamp = excluded.last_timestamp, last_value = "
+        "excluded.last_value, count = excluded.count, min = excluded.min, max = excluded.max, data "
+        "= excluded.data",
+        place_.run, place_.key, place_.writer, place_.link, first_seq_, last_.seq, last_.step,
+        last_.timestamp_ms, last_.value, count_, min_, max_, StoreBlob{data_});
+    changed_ = false;
+  }
+
+ private:
+  Transaction& transaction_;
+  MetricPlace place_;
+  std::int64_t first_seq_ = 0;
+  MetricPoint last_;
+  std::int64_t count_ = 0;
+  double min_ = 0, max_ = 0;
+  std::string data_;
+  bool changed_ = false;
+};
+
+// Records of one key and link.
+struct MetricGroup {
+  const Metric* example = nullptr;
+  std::vector<MetricPoint> points;
+};
+
+std::vector<MetricGroup> metric_groups(const std::vector<MetricRecord>& records) {
+  using Name = std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>;
+  std::map<Name, std::size_t> places;
+  std::vector<MetricGroup> groups;
+  for (const MetricRecord& record : records) {
+    const Metric& metric = *record.metric;
+    const Name name(metric.key, metric.model_id, metric.dataset_name, metric.dataset_digest);
+    const auto [place, is_new] = places.emplace(name, groups.size());
+    if (is_new) groups.push_back({&metric, {}});
+    groups[place->second].points.push_back(
+        {record.seq, metric.step, metric.timestamp_ms, metric.value});
+  }
+  return groups;
+}
+
+// Of the points that were stored, makes the latest one the run's and its model's, if it is that.
+void metric_update_latest(Transaction& transaction, const MetricPlace& place,
+                          const MetricGroup& group) {
+  const MetricPoint& last =
+      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_run);
+  // The greatest (step, timestamp, value). A NaN, which is NULL here, is below all values, so that
+  // the order of arrival does not matter.
+  transaction.run(
+      "INSERT INTO latest_metrics (run, metric_key, step, timestamp, value, link) VALUES (?, ?, ?, "
+      "?, ?, ?) ON CONFLICT (run, metric_key) DO UPDATE SET step = excluded.step, timestamp = "
+      "excluded.timestamp, value = excluded.value, link = excluded.link WHERE excluded.step > step "
+      "OR (excluded.step = step AND (excluded.timestamp > timestamp OR (excluded.timestamp = "
+      "timestamp AND (value IS NULL OR excluded.value > value))))",
+      place.run, place.key, last.step, last.timestamp_ms, last.value, place.link);
+  if (group.example->model_id.empty()) return;
+  const MetricPoint& newest =
+      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_time);
+  transaction.run(
+      "INSERT INTO logged_model_metrics (model, metric_key, run, dataset_name, dataset_digest, "
+      "step, timestamp, value) SELECT model, ?, ?, ?, ?, ?, ?, ? FROM logged_models WHERE model_id "
+      "= ? ON CONFLICT DO UPDATE SET step = excluded.step, timestamp = excluded.timestamp, value = "
+      "excluded.value WHERE excluded.timestamp > timestamp OR (excluded.timestamp = timestamp AND "
+      "(excluded.step > step OR (excluded.step = step AND (value IS NULL OR excluded.value > "
+      "value))))",
+      place.key, place.run, group.example->dataset_name, group.example->dataset_digest, newest.step,
+      newest.timestamp_ms, newest.value, group.example->model_id);
+}
+
+[[noreturn]] void metric_fail_damaged(std::int64_t run, std::int64_t key) {
+  throw Error(ErrorCode::kDataCorrupt,
+              "the store is damaged: a block of metrics cannot be read; restore it from a copy",
+              "metric_blocks: run " + std::to_string(run) + ", metric_key " + std::to_string(key));
+}
+
+// A record as it is read, with its link's row number.
+struct MetricRow {
+  MetricPoint point;
+  std::int64_t link = 1;
+};
+
+bool metric_row_less(const MetricRow& a, const MetricRow& b) {
+  if (a.point.timestamp_ms != b.point.timestamp_ms)
+    return a.point.timestamp_ms < b.point.timestamp_ms;
+  if (a.point.step != b.point.step) return a.point.step < b.point.step;
+  if (metric_value_less(a.point.value, b.point.value)) return true;
+  if (metric_value_less(b.point.value, a.point.value)) return false;
+  return a.link > b.link;  // 1, no link, comes last and falls away
+}
+
+std::vector<MetricRow> metric_rows(Transaction& transaction, std::int64_t run, std::int64_t key) {
+  std::vector<MetricRow> rows;
+  std::vector<MetricPoint> points;
+  Statement block = transaction.query(
+      "SELECT link, first_seq, count, data FROM metric_blocks WHERE run = ? AND metric_key = ?",
+      run, key);
+  while (block.step()) {
+    points.clear();
+    if (!metric_decode(block.bytes(3), block.integer(1), block.integer(2), points))
+      metric_fail_damaged(run, key);
+    for (const MetricPoint& point : points) rows.push_back({point, block.integer(0)});
+  }
+  if (!std::is_sorted(rows.begin(), rows.end(), metric_row_less))
+    std::sort(rows.begin(), rows.end(), metric_row_less);
+  rows.erase(std::unique(rows.begin(), rows.end(),
+                         [](const MetricRow& a, const MetricRow& b) {
+                           return metric_same_point(a.point, b.point);
+                         }),
+             rows.end());
+  return rows;
+}
+
+std::vector<MetricRow> metric_sample(const std::vector<MetricRow>& rows, std::size_t max_points) {
+  const std::size_t stretches = max_points < 6 ? 1 : (max_points - 2) / 2;
+  std::vector<std::size_t> kept = {0, rows.size() - 1};
+  for (std::size_t i = 0; i < stretches; ++i) {
+    const std::size_t begin = rows.size() * i / stretches;
+    const std::size_t end = rows.size() * (i + 1) / stretches;
+    std::size_t least = end, greatest = end;
+    for (std::size_t at = begin; at < end; ++at) {
+      const double value = rows[at].point.value;
+      if (std::isnan(value)) continue;
+      if (least == end || value < rows[least].point.value) least = at;
+      if (greatest == end || value > rows[greatest].point.value) greatest = at;
+    }
+    if (least == end) continue;
+    kept.push_back(least);
+    kept.push_back(greatest);
+  }
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  std::vector<MetricRow> sample;
+  for (const std::size_t at : kept) sample.push_back(rows[at]);
+  return sample;
+}
+
+}  // namespace
+
+void encode_metric_point(std::string& data, const MetricPoint& before, const MetricPoint& point) {
+  metric_put_number(data, static_cast<std::uint64_t>(metric_minus(point.seq, before.seq)));
+  metric_put_number(data, metric_zigzag(metric_minus(point.step, before.step)));
+  metric_put_number(data, metric_zigzag(metric_minus(point.timestamp_ms, before.timestamp_ms)));
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &point.value, sizeof(bits));
+  for (std::size_t i = 0; i < kMetricValueBytes; ++i) data += static_cast<char>(bits >> (8 * i));
+}
+
+void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int64_t count,
+                         std::vector<MetricPoint>& points) {
+  const std::size_t before = points.size();
+  if (metric_decode(data, first_seq, count, points)) return;
+  points.resize(before);
+  throw Error(ErrorCode::kDataCorrupt,
+              "the store is damaged: a block of metrics cannot be read; restore it from a copy");
+}
+
+std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
+                        const std::vector<MetricRecord>& records) {
+  if (records.empty()) return 0;
+  MetricPlace place;
+  place.run = run;
+  place.writer = metric_writer_number(transaction, writer_id, "live");
+  std::size_t added = 0;
+  for (const MetricGroup& group : metric_groups(records)) {
+    place.key = metric_key_number(transaction, group.example->key);
+    place.link = metric_link_number(transaction, *group.example);
+    MetricAppender appender(transaction, place);
+    for (const MetricPoint& point : group.points) {
+      const std::optional<std::int64_t> last = appender.last_seq();
+      if (last && point.seq <= *last) continue;
+      appender.add(point);
+      ++added;
+    }
+    appender.write();
+    metric_update_latest(transaction, place, group);
+  }
+  return added;
+}
+
+std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
+                                 const std::vector<Metric>& metrics) {
+  if (metrics.empty()) return 0;
+  std::vector<MetricRecord> records;
+  records.reserve(metrics.size());
+  for (const Metric& metric : metrics) records.push_back({&metric, 0});
+  MetricPlace place;
+  place.run = run;
+  place.writer = metric_writer_number(transaction, kMetricImportWriter, "import");
+  std::size_t added = 0;
+  for (MetricGroup& group : metric_groups(records)) {
+    place.key = metric_key_number(transaction, group.example->key);
+    place.link = metric_link_number(transaction, *group.example);
+    std::vector<MetricPoint> known;
+    {
+      Statement block = transaction.query(
+          "SELECT first_seq, count, data FROM metric_blocks WHERE run = ? AND metric_key = ? AND "
+          "writer = ? AND link = ?",
+          place.run, place.key, place.writer, place.link);
+      while (block.step()) {
+        if (!metric_decode(block.bytes(2), block.integer(0), block.integer(1), known))
+          metric_fail_damaged(place.run, place.key);
+      }
+    }
+    std::sort(known.begin(), known.end(), metric_later_in_time);
+    std::sort(group.points.begin(), group.points.end(), metric_later_in_time);
+    group.points.erase(std::unique(group.points.begin(), group.points.end(), metric_same_point),
+                       group.points.end());
+    MetricAppender appender(transaction, place);
+    // The content is what a record is known by; the numbers only give it a place.
+    std::int64_t seq = appender.last_seq().value_or(-1);
+    for (MetricPoint& point : group.points) {
+      if (std::binary_search(known.begin(), known.end(), point, metric_later_in_time)) continue;
+      if (seq == std::numeric_limits<std::int64_t>::max())
+        metric_fail_damaged(place.run, place.key);
+      point.seq = ++seq;
+      appender.add(point);
+      ++added;
+    }
+    appender.write();
+    metric_update_latest(transaction, place, group);
+  }
+  return added;
+}
+
+std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
+                                        const std::string& key, std::size_t max_points) {
+  std::int64_t key_number = 0;
+  {
+    Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", key);
+    if (!found.step()) return {};
+    key_number = found.integer(0);
+  }
+  std::vector<MetricRow> rows = metric_rows(transaction, run, key_number);
+  if (max_points != 0 && rows.size() > max_points) rows = metric_sample(rows, max_points);
+  std::map<std::int64_t, Metric> links;
+  std::vector<Metric> history;
+  history.reserve(rows.size());
+  for (const MetricRow& row : rows) {
+    const auto [link, is_new] = links.try_emplace(row.link);
+    if (is_new) {
+      link->second.key = key;
+      Statement found = transaction.query(
+          "SELECT model_id, dataset_name, dataset_digest FROM metric_links WHERE link = ?",
+          row.link);
+      if (found.step()) {
+        link->second.model_id = found.text(0);
+        link->second.dataset_name = found.text(1);
+        link->second.dataset_digest = found.text(2);
+      }
+    }
+    history.push_back(link->second);
+    history.back().value = row.point.value;
+    history.back().timestamp_ms = row.point.timestamp_ms;
+    history.back().step = row.point.step;
+  }
+  return history;
+}
+
+std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64_t run) {
+  std::vector<std::string> keys;
+  Statement row = transaction.query(
+      "SELECT name FROM latest_metrics JOIN metric_keys USING (metric_key) WHERE run = ? ORDER BY "
+      "name",
+      run);
+  while (row.step()) keys.push_back(row.text(0));
+  return keys;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/mlflow_schema.cpp
+namespace mlrt {
+
+const char kMlflowRevision[] = "6953534de441";
+
+// Names, types and constraints are those that MLflow's own migrations give: later ones find what
+// they change by them. Two texts, because a compiler need not take one that long.
+const char* const kMlflowTables[] = {
+    R"sql(
+CREATE TABLE experiments (
+  experiment_id INTEGER NOT NULL,
+  name VARCHAR(256) NOT NULL,
+  artifact_location VARCHAR(256),
+  lifecycle_stage VARCHAR(32),
+  creation_time BIGINT,
+  last_update_time BIGINT,
+  CONSTRAINT experiment_pk PRIMARY KEY (experiment_id),
+  CONSTRAINT experiments_lifecycle_stage CHECK (lifecycle_stage IN ('active', 'deleted')),
+  UNIQUE (name)
+);
+CREATE TABLE alembic_version (
+  version_num VARCHAR(32) NOT NULL,
+  CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE experiment_tags (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(5000),
+  experiment_id INTEGER NOT NULL,
+  CONSTRAINT experiment_tag_pk PRIMARY KEY ("key", experiment_id),
+  FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id)
+);
+CREATE TABLE registered_models (
+  name VARCHAR(256) NOT NULL,
+  creation_time BIGINT,
+  last_updated_time BIGINT,
+  description VARCHAR(5000),
+  CONSTRAINT registered_model_pk PRIMARY KEY (name),
+  UNIQUE (name)
+);
+CREATE TABLE runs (
+  run_uuid VARCHAR(32) NOT NULL,
+  name VARCHAR(250),
+  source_type VARCHAR(20),
+  source_name VARCHAR(500),
+  entry_point_name VARCHAR(50),
+  user_id VARCHAR(256),
+  status VARCHAR(9),
+  start_time BIGINT,
+  end_time BIGINT,
+  source_version VARCHAR(50),
+  lifecycle_stage VARCHAR(20),
+  artifact_uri VARCHAR(200),
+  experiment_id INTEGER,
+  deleted_time BIGINT,
+  CONSTRAINT run_pk PRIMARY KEY (run_uuid),
+  CONSTRAINT source_type CHECK (source_type IN ('NOTEBOOK', 'JOB', 'LOCAL', 'UNKNOWN',
+    'PROJECT')),
+  CONSTRAINT runs_lifecycle_stage CHECK (lifecycle_stage IN ('active', 'deleted')),
+  FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id),
+  CHECK (status IN ('SCHEDULED', 'FAILED', 'FINISHED', 'RUNNING', 'KILLED'))
+);
+CREATE TABLE registered_model_tags (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(5000),
+  name VARCHAR(256) NOT NULL,
+  CONSTRAINT registered_model_tag_pk PRIMARY KEY ("key", name),
+  FOREIGN KEY(name) REFERENCES registered_models (name) ON UPDATE cascade
+);
+CREATE TABLE model_version_tags (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(5000),
+  name VARCHAR(256) NOT NULL,
+  version INTEGER NOT NULL,
+  CONSTRAINT model_version_tag_pk PRIMARY KEY ("key", name, version),
+  FOREIGN KEY(name, version) REFERENCES model_versions (name, version) ON UPDATE cascade
+);
+CREATE TABLE model_versions (
+  name VARCHAR(256) NOT NULL,
+  version INTEGER NOT NULL,
+  creation_time BIGINT,
+  last_updated_time BIGINT,
+  description VARCHAR(5000),
+  user_id VARCHAR(256),
+  current_stage VARCHAR(20),
+  source VARCHAR(500),
+  run_id VARCHAR(32),
+  status VARCHAR(20),
+  status_message VARCHAR(500),
+  run_link VARCHAR(500),
+  storage_location VARCHAR(500),
+  CONSTRAINT model_version_pk PRIMARY KEY (name, version),
+  FOREIGN KEY(name) REFERENCES registered_models (name) ON UPDATE CASCADE
+);
+CREATE TABLE latest_metrics (
+  "key" VARCHAR(250) NOT NULL,
+  value FLOAT NOT NULL,
+  timestamp BIGINT,
+  step BIGINT NOT NULL,
+  is_nan BOOLEAN NOT NULL,
+  run_uuid VARCHAR(32) NOT NULL,
+  CONSTRAINT latest_metric_pk PRIMARY KEY ("key", run_uuid),
+  FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid),
+  CHECK (is_nan IN (0, 1))
+);
+CREATE TABLE metrics (
+  "key" VARCHAR(250) NOT NULL,
+  value FLOAT NOT NULL,
+  timestamp BIGINT NOT NULL,
+  run_uuid VARCHAR(32) NOT NULL,
+  step BIGINT DEFAULT '0' NOT NULL,
+  is_nan BOOLEAN DEFAULT '0' NOT NULL,
+  CONSTRAINT metric_pk PRIMARY KEY ("key", timestamp, step, run_uuid, value, is_nan),
+  FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid),
+  CHECK (is_nan IN (0, 1))
+);
+CREATE INDEX index_metrics_run_uuid ON metrics (run_uuid);
+CREATE INDEX index_latest_metrics_run_uuid ON latest_metrics (run_uuid);
+CREATE TABLE registered_model_aliases (
+  alias VARCHAR(256) NOT NULL,
+  version INTEGER NOT NULL,
+  name VARCHAR(256) NOT NULL,
+  CONSTRAINT registered_model_alias_pk PRIMARY KEY (name, alias),
+  CONSTRAINT registered_model_alias_name_fkey FOREIGN KEY(name) REFERENCES registered_models
+    (name) ON DELETE cascade ON UPDATE cascade
+);
+)sql",
+    R"sql(
+CREATE TABLE inputs (
+  input_uuid VARCHAR(36) NOT NULL,
+  source_type VARCHAR(36) NOT NULL,
+  source_id VARCHAR(36) NOT NULL,
+  destination_type VARCHAR(36) NOT NULL,
+  destination_id VARCHAR(36) NOT NULL,
+  step BIGINT DEFAULT '0' NOT NULL,
+  CONSTRAINT inputs_pk PRIMARY KEY (source_type, source_id, destination_type, destination_id)
+);
+CREATE INDEX index_inputs_destination_type_destination_id_source_type ON inputs
+  (destination_type, destination_id, source_type);
+CREATE INDEX index_inputs_input_uuid ON inputs (input_uuid);
+CREATE TABLE input_tags (
+  input_uuid VARCHAR(36) NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  value VARCHAR(500) NOT NULL,
+  CONSTRAINT input_tags_pk PRIMARY KEY (input_uuid, name)
+);
+CREATE TABLE params (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(8000) NOT NULL,
+  run_uuid VARCHAR(32) NOT NULL,
+  CONSTRAINT param_pk PRIMARY KEY ("key", run_uuid),
+  FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
+);
+CREATE INDEX index_params_run_uuid ON params (run_uuid);
+CREATE TABLE trace_info (
+  request_id VARCHAR(50) NOT NULL,
+  experiment_id INTEGER NOT NULL,
+  timestamp_ms BIGINT NOT NULL,
+  execution_time_ms BIGINT,
+  status VARCHAR(50) NOT NULL,
+  CONSTRAINT trace_info_pk PRIMARY KEY (request_id),
+  CONSTRAINT fk_trace_info_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments
+    (experiment_id)
+);
+CREATE INDEX index_trace_info_experiment_id_timestamp_ms ON trace_info (experiment_id,
+  timestamp_ms);
+CREATE TABLE trace_tags (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(8000),
+  request_id VARCHAR(50) NOT NULL,
+  CONSTRAINT trace_tag_pk PRIMARY KEY ("key", request_id),
+  CONSTRAINT fk_trace_tags_request_id FOREIGN KEY(request_id) REFERENCES trace_info
+    (request_id) ON DELETE CASCADE
+);
+CREATE INDEX index_trace_tags_request_id ON trace_tags (request_id);
+CREATE TABLE trace_request_metadata (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(8000),
+  request_id VARCHAR(50) NOT NULL,
+  CONSTRAINT trace_request_metadata_pk PRIMARY KEY ("key", request_id),
+  CONSTRAINT fk_trace_request_metadata_request_id FOREIGN KEY(request_id) REFERENCES
+    trace_info (request_id) ON DELETE CASCADE
+);
+CREATE INDEX index_trace_request_metadata_request_id ON trace_request_metadata (request_id);
+CREATE TABLE tags (
+  "key" VARCHAR(250) NOT NULL,
+  value VARCHAR(8000),
+  run_uuid VARCHAR(32) NOT NULL,
+  CONSTRAINT tag_pk PRIMARY KEY ("key", run_uuid),
+  FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
+);
+CREATE INDEX index_tags_run_uuid ON tags (run_uuid);
+CREATE TABLE datasets (
+  dataset_uuid VARCHAR(36) NOT NULL,
+  experiment_id INTEGER NOT NULL,
+  name VARCHAR(500) NOT NULL,
+  digest VARCHAR(36) NOT NULL,
+  dataset_source_type VARCHAR(36) NOT NULL,
+  dataset_source TEXT NOT NULL,
+  dataset_schema TEXT,
+  dataset_profile TEXT,
+  CONSTRAINT dataset_pk PRIMARY KEY (experiment_id, name, digest),
+  CONSTRAINT fk_datasets_experiment_id_experiments FOREIGN KEY(experiment_id) REFERENCES
+    experiments (experiment_id) ON DELETE CASCADE
+);
+CREATE INDEX index_datasets_dataset_uuid ON datasets (dataset_uuid);
+CREATE INDEX index_datasets_experiment_id_dataset_source_type ON datasets (experiment_id,
+  dataset_source_type);
+CREATE TABLE logged_models (
+  model_id VARCHAR(36) NOT NULL,
+  experiment_id INTEGER NOT NULL,
+  name VARCHAR(500) NOT NULL,
+  artifact_location VARCHAR(1000) NOT NULL,
+  creation_timestamp_ms BIGINT NOT NULL,
+  last_updated_timestamp_ms BIGINT NOT NULL,
+  status INTEGER NOT NULL,
+  lifecycle_stage VARCHAR(32),
+  model_type VARCHAR(500),
+  source_run_id VARCHAR(32),
+  status_message VARCHAR(1000),
+  CONSTRAINT logged_models_pk PRIMARY KEY (model_id),
+  CONSTRAINT logged_models_lifecycle_stage_check CHECK (lifecycle_stage IN ('active',
+    'deleted')),
+  CONSTRAINT fk_logged_models_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments
+    (experiment_id) ON DELETE CASCADE
+);
+CREATE TABLE logged_model_metrics (
+  model_id VARCHAR(36) NOT NULL,
+  metric_name VARCHAR(500) NOT NULL,
+  metric_timestamp_ms BIGINT NOT NULL,
+  metric_step BIGINT NOT NULL,
+  metric_value FLOAT,
+  experiment_id INTEGER NOT NULL,
+  run_id VARCHAR(32) NOT NULL,
+  dataset_uuid VARCHAR(36),
+  dataset_name VARCHAR(500),
+  dataset_digest VARCHAR(36),
+  CONSTRAINT logged_model_metrics_pk PRIMARY KEY (model_id, metric_name, metric_timestamp_ms,
+    metric_step, run_id),
+  CONSTRAINT fk_logged_model_metrics_experiment_id FOREIGN KEY(experiment_id) REFERENCES
+    experiments (experiment_id),
+  CONSTRAINT fk_logged_model_metrics_model_id FOREIGN KEY(model_id) REFERENCES logged_models
+    (model_id) ON DELETE CASCADE,
+  CONSTRAINT fk_logged_model_metrics_run_id FOREIGN KEY(run_id) REFERENCES runs (run_uuid) ON
+    DELETE CASCADE
+);
+CREATE INDEX index_logged_model_metrics_model_id ON logged_model_metrics (model_id);
+CREATE TABLE logged_model_params (
+  model_id VARCHAR(36) NOT NULL,
+  experiment_id INTEGER NOT NULL,
+  param_key VARCHAR(255) NOT NULL,
+  param_value TEXT NOT NULL,
+  CONSTRAINT logged_model_params_pk PRIMARY KEY (model_id, param_key),
+  CONSTRAINT fk_logged_model_params_experiment_id FOREIGN KEY(experiment_id) REFERENCES
+    experiments (experiment_id),
+  CONSTRAINT fk_logged_model_params_model_id FOREIGN KEY(model_id) REFERENCES logged_models
+    (model_id) ON DELETE CASCADE
+);
+CREATE TABLE logged_model_tags (
+  model_id VARCHAR(36) NOT NULL,
+  experiment_id INTEGER NOT NULL,
+  tag_key VARCHAR(255) NOT NULL,
+  tag_value TEXT NOT NULL,
+  CONSTRAINT logged_model_tags_pk PRIMARY KEY (model_id, tag_key),
+  CONSTRAINT fk_logged_model_tags_experiment_id FOREIGN KEY(experiment_id) REFERENCES
+    experiments (experiment_id),
+  CONSTRAINT fk_logged_model_tags_model_id FOREIGN KEY(model_id) REFERENCES logged_models
+    (model_id) ON DELETE CASCADE
+);
+)sql",
+    nullptr,
+};
 
 }  // namespace mlrt
 
@@ -11826,6 +17501,13 @@ constexpr struct {
                        {RunStatus::kFinished, "FINISHED"},
                        {RunStatus::kFailed, "FAILED"},
                        {RunStatus::kKilled, "KILLED"}};
+
+constexpr struct {
+  LoggedModelStatus status;
+  const char* name;
+} kLoggedModelStatusNames[] = {{LoggedModelStatus::kPending, "PENDING"},
+                               {LoggedModelStatus::kReady, "READY"},
+                               {LoggedModelStatus::kFailed, "FAILED"}};
 
 }  // namespace
 
@@ -11846,11 +17528,27 @@ RunStatus parse_run_status(std::string_view name) {
               "Invalid run status: " + quoted(name) + ". Valid values are: " + join(known, ", "));
 }
 
+const char* logged_model_status_name(LoggedModelStatus status) {
+  for (const auto& row : kLoggedModelStatusNames) {
+    if (row.status == status) return row.name;
+  }
+  throw Error(ErrorCode::kInternal, "a logged model has a status that is none");
+}
+
+LoggedModelStatus parse_logged_model_status(std::string_view name) {
+  std::vector<std::string> known;
+  for (const auto& row : kLoggedModelStatusNames) {
+    if (name == row.name) return row.status;
+    known.push_back(row.name);
+  }
+  throw Error(ErrorCode::kInvalidParameter, "Invalid logged model status: " + quoted(name) +
+                                                ". Valid values are: " + join(known, ", "));
+}
+
 }  // namespace mlrt
 
 // ---- tracking/rules.cpp
 #include <iterator>
-#include <string_view>
 
 namespace mlrt {
 namespace {
@@ -11858,6 +17556,10 @@ namespace {
 constexpr std::size_t kMaxKeyLength = 250;
 constexpr std::size_t kMaxParamValueLength = 6000;
 constexpr std::size_t kMaxTagValueLength = 8000;
+constexpr std::size_t kMaxExperimentTagValueLength = 5000;
+constexpr std::size_t kMaxInputTagKeyLength = 255;
+constexpr std::size_t kMaxInputTagValueLength = 500;
+constexpr std::size_t kMaxLocationLength = 2048;
 constexpr std::size_t kMaxRunNameLength = 250;
 constexpr std::size_t kMaxExperimentNameLength = 500;
 constexpr std::size_t kMaxAliasLength = 255;
@@ -11964,6 +17666,11 @@ bool rules_ascii_word(std::string_view text, std::string_view extra) {
   });
 }
 
+bool rules_is_id(const std::string& id) {
+  return !id.empty() && id.size() <= 256 && rules_ascii_word(id, "-") && id[0] != '_' &&
+         id[0] != '-';
+}
+
 // What POSIX makes of a path without asking the file system.
 std::string rules_normal_path(std::string_view path) {
   std::string root = starts_with(path, "/") ? "/" : "";
@@ -12063,6 +17770,11 @@ void check_metric(const Metric& metric, const std::string& path) {
                  "). Timestamp must be a nonnegative long (64-bit integer)");
   }
   rules_check_length(metric.key, kMaxKeyLength, "Metric name");
+  if (!metric.model_id.empty()) check_logged_model_id(metric.model_id);
+  rules_check_utf8(metric.dataset_name, rules_child_path(path, "dataset_name"));
+  rules_check_length(metric.dataset_name, 500, rules_child_path(path, "dataset_name"));
+  rules_check_utf8(metric.dataset_digest, rules_child_path(path, "dataset_digest"));
+  rules_check_length(metric.dataset_digest, 36, rules_child_path(path, "dataset_digest"));
 }
 
 void check_dataset(const DatasetInput& dataset) {
@@ -12085,12 +17797,27 @@ void check_dataset(const DatasetInput& dataset) {
     rules_check_utf8(part.value, part.entity);
     rules_check_length(part.value, part.limit, part.entity);
   }
+  for (const Tag& tag : dataset.tags) {
+    rules_check_utf8(tag.key, "key");
+    rules_check_length(tag.key, kMaxInputTagKeyLength, "key");
+    rules_check_utf8(tag.value, "value");
+    rules_check_length(tag.value, kMaxInputTagValueLength, "value");
+  }
+}
+
+void check_experiment_tag(const Tag& tag) {
+  check_key(tag.key, "key");
+  rules_check_length(tag.key, kMaxKeyLength, "key");
+  rules_check_utf8(tag.value, "value");
+  rules_check_length(tag.value, kMaxExperimentTagValueLength, "value");
 }
 
 void check_run_id(const std::string& run_id) {
-  const bool good = !run_id.empty() && run_id.size() <= 256 && rules_ascii_word(run_id, "-") &&
-                    run_id[0] != '_' && run_id[0] != '-';
-  if (!good) rules_invalid_value("run_id", run_id, "");
+  if (!rules_is_id(run_id)) rules_invalid_value("run_id", run_id, "");
+}
+
+void check_logged_model_id(const std::string& model_id) {
+  if (!rules_is_id(model_id)) rules_invalid_value("model_id", model_id, "");
 }
 
 void check_run_name(const std::string& name) {
@@ -12111,6 +17838,43 @@ std::int64_t parse_experiment_id(const std::string& id) {
                  ". Experiment ID must be a valid integer.");
   }
   return number;
+}
+
+std::string checked_artifact_location(const std::string& location) {
+  rules_check_utf8(location, "artifact_location");
+  if (rules_length(location) > kMaxLocationLength) {
+    rules_refuse(
+        "Invalid artifact path length. The length of the artifact path cannot be greater "
+        "than " +
+        std::to_string(kMaxLocationLength) + " characters.");
+  }
+  if (starts_with(location, "runs:")) {
+    rules_refuse("Artifact location cannot be a runs:/ URI. Given: " + quoted(location, 300));
+  }
+  std::string folder = location;
+  if (starts_with(folder, "file://")) {
+    folder.erase(0, 7);
+    rules_percent_decode(folder);
+    if (!starts_with(folder, "/")) {
+      rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                   ": a file URI has three slashes and names a folder of this machine");
+    }
+  } else if (starts_with(folder, "file:/")) {
+    folder.erase(0, 5);
+    rules_percent_decode(folder);
+  }
+  if (folder.find("://") != std::string::npos) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                 ": artifacts are kept in a folder of this machine");
+  }
+  if (folder.find('#') != std::string::npos || folder.find('\0') != std::string::npos ||
+      !is_utf8(folder)) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) +
+                 ": it is the path of a folder, without '#' and control characters");
+  }
+  std::string absolute = fs::absolute(folder);
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  return absolute;
 }
 
 void check_unique_params(const std::vector<Param>& params) {
@@ -12180,26 +17944,3008 @@ void check_model_alias(const std::string& alias) {
 
 }  // namespace mlrt
 
-// ---- tracking/tracking_store.cpp
+// ---- tracking/search_conditions.cpp
 namespace mlrt {
 namespace {
+
+constexpr char kSearchMetricKey[] = "(SELECT k.metric_key FROM metric_keys AS k WHERE k.name = ?)";
+
+// LIKE without case is SQLite's own. With case it is GLOB, which other connections' or callers'
+// settings do not change, and which can use an index.
+std::string search_glob_pattern(std::string_view like) {
+  std::string glob;
+  for (const char c : like) {
+    if (c == '%') {
+      glob += '*';
+    } else if (c == '_') {
+      glob += '?';
+    } else if (c == '*' || c == '?' || c == '[') {
+      glob += '[';
+      glob += c;
+      glob += ']';
+    } else {
+      glob += c;
+    }
+  }
+  return glob;
+}
+
+}  // namespace
+
+const SearchTables& search_tables(SearchTarget target) {
+  static const SearchTables runs = {"runs AS t", "t.run, 0", "x.run = t.run",
+                                    "params",    "tags",     "latest_metrics"};
+  static const SearchTables experiments = {"experiments AS t",
+                                           "t.experiment, 0",
+                                           "x.experiment = t.experiment",
+                                           "",
+                                           "experiment_tags",
+                                           ""};
+  static const SearchTables logged_models = {"logged_models AS t", "t.model, 0",
+                                             "x.model = t.model",  "logged_model_params",
+                                             "logged_model_tags",  "logged_model_metrics"};
+  static const SearchTables registered_models = {
+      "registered_models AS t", "t.model, 0", "x.model = t.model", "", "registered_model_tags", ""};
+  static const SearchTables model_versions = {
+      "model_versions AS t JOIN registered_models AS m ON m.model = t.model",
+      "t.model, t.version",
+      "x.model = t.model AND x.version = t.version",
+      "",
+      "model_version_tags",
+      ""};
+  switch (target) {
+    case SearchTarget::kRuns:
+      return runs;
+    case SearchTarget::kExperiments:
+      return experiments;
+    case SearchTarget::kLoggedModels:
+      return logged_models;
+    case SearchTarget::kRegisteredModels:
+      return registered_models;
+    case SearchTarget::kModelVersions:
+      return model_versions;
+  }
+  throw Error(ErrorCode::kInternal, "there is no such target of a search");
+}
+
+std::string search_json_list(const std::vector<SearchValue>& values) {
+  Json list = Json::array();
+  for (const SearchValue& value : values) {
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      list.push_back(*text);
+    } else {
+      list.push_back(std::get<std::int64_t>(value));
+    }
+  }
+  return dump_json(list);
+}
+
+void SearchConditions::column(const SearchAttribute& attribute) {
+  const std::string_view text = attribute.column;
+  add(text);
+  if (text.find('?') == std::string_view::npos) return;
+  const std::string& root = query_.artifact_root;
+  bind(!root.empty() && root.back() == '/' ? root : root + "/");
+}
+
+const char* SearchConditions::child_table(SearchEntity entity) const {
+  return entity == SearchEntity::kMetric  ? tables_.metrics
+         : entity == SearchEntity::kParam ? tables_.params
+                                          : tables_.tags;
+}
+
+void SearchConditions::key_condition(SearchEntity entity, const std::string& key, const char* row) {
+  add(row);
+  if (entity == SearchEntity::kMetric) {
+    add(".metric_key = ");
+    add(kSearchMetricKey);
+  } else {
+    add(".key = ?");
+  }
+  bind(key);
+}
+
+void SearchConditions::compare(const SearchClause& clause) {
+  switch (clause.comparator) {
+    case SearchComparator::kLike:
+      add(" GLOB ?");
+      bind(search_glob_pattern(std::get<std::string>(clause.values[0])));
+      return;
+    case SearchComparator::kILike:
+      add(" LIKE ?");
+      bind(clause.values[0]);
+      return;
+    case SearchComparator::kIn:
+    case SearchComparator::kNotIn:
+      // One bound value, however many there are: the statement is the same and stays prepared.
+      add(clause.comparator == SearchComparator::kIn ? " IN " : " NOT IN ");
+      add("(SELECT l.value FROM json_each(?) AS l)");
+      bind(search_json_list(clause.values));
+      return;
+    case SearchComparator::kIsNull:
+      add(" IS NULL");
+      return;
+    case SearchComparator::kIsNotNull:
+      add(" IS NOT NULL");
+      return;
+    default:
+      add(" ");
+      add(search_comparator_name(clause.comparator));
+      add(" ?");
+      bind(clause.values[0]);
+      return;
+  }
+}
+
+// MLflow stores an infinite metric as the largest finite number; conditions with such a number, or
+// one beyond, answer as they would there. A NaN, which is NULL here, is unequal to every number,
+// and that is all that can be said of it.
+void SearchConditions::compare_metric(const std::string& left, const SearchClause& clause) {
+  using C = SearchComparator;
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  const double value = std::get<double>(clause.values[0]);
+  const C comparator = clause.comparator;
+  std::string text;
+  bool bound = true;
+  if (std::fabs(value) < kLargest) {
+    text = left + " " + search_comparator_name(comparator) + " ?";
+  } else {
+    // On the side of the large numbers, "beyond" is > and "within" is <; else the other way round.
+    const bool up = value > 0;
+    const C beyond = up ? C::kGreater : C::kLess;
+    const C beyond_or_equal = up ? C::kGreaterEqual : C::kLessEqual;
+    const C within = up ? C::kLess : C::kGreater;
+    const C within_or_equal = up ? C::kLessEqual : C::kGreaterEqual;
+    const bool at_edge = std::fabs(value) == kLargest;
+    if (comparator == within_or_equal ||
+        (!at_edge && (comparator == within || comparator == C::kNotEqual))) {
+      text = left + " IS NOT NULL";
+      bound = false;
+    } else if (comparator == beyond ||
+               (!at_edge && (comparator == beyond_or_equal || comparator == C::kEqual))) {
+      text = "0";
+      bound = false;
+    } else if (comparator == C::kEqual || comparator == beyond_or_equal) {
+      text = left + (up ? " >= ?" : " <= ?");
+    } else {
+      text = left + (up ? " < ?" : " > ?");
+    }
+  }
+  if (comparator == C::kNotEqual) text = "(" + text + " OR " + left + " IS NULL)";
+  add(text);
+  if (bound) bind(value);
+}
+
+void SearchConditions::child_condition(const SearchClause& clause) {
+  add(clause.comparator == SearchComparator::kIsNull ? "NOT EXISTS" : "EXISTS");
+  add(" (SELECT 1 FROM ");
+  add(child_table(clause.entity));
+  add(" AS x WHERE ");
+  add(tables_.match);
+  add(" AND ");
+  key_condition(clause.entity, clause.key, "x");
+  if (clause.entity == SearchEntity::kMetric) {
+    add(" AND ");
+    compare_metric("x.value", clause);
+    if (!query_.datasets.empty()) {
+      add(" AND ");
+      model_metric_on_dataset();
+    }
+  } else if (!clause.values.empty()) {
+    add(" AND x.value");
+    compare(clause);
+  }
+  add(")");
+}
+
+void SearchConditions::dataset_condition(const SearchClause& clause) {
+  add("EXISTS (SELECT 1 FROM inputs AS x JOIN datasets AS d ON d.dataset = x.dataset WHERE ");
+  add(tables_.match);
+  // An input without a context has '' here and no such tag in MLflow, where nothing matches it.
+  if (std::string_view(clause.attribute->name) == "context") add(" AND x.context <> ''");
+  add(" AND ");
+  column(*clause.attribute);
+  compare(clause);
+  add(")");
+}
+
+void SearchConditions::model_metric_on_dataset() {
+  add("(");
+  for (std::size_t i = 0; i < query_.datasets.size(); ++i) {
+    const SearchDataset& dataset = query_.datasets[i];
+    add(i == 0 ? "(x.dataset_name = ?" : " OR (x.dataset_name = ?");
+    bind(dataset.name);
+    if (dataset.digest) {
+      add(" AND x.dataset_digest = ?");
+      bind(*dataset.digest);
+    }
+    add(")");
+  }
+  add(")");
+}
+
+void SearchConditions::condition(const SearchClause& clause) {
+  switch (clause.entity) {
+    case SearchEntity::kMetric:
+    case SearchEntity::kParam:
+    case SearchEntity::kTag:
+      child_condition(clause);
+      return;
+    case SearchEntity::kDataset:
+      dataset_condition(clause);
+      return;
+    case SearchEntity::kAttribute:
+      column(*clause.attribute);
+      compare(clause);
+      return;
+  }
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_lexer.cpp
+namespace mlrt {
+namespace {
+
+// Enough for a list of many thousand run ids; more is no question but a mistake.
+constexpr std::size_t kMaxSearchTextBytes = 1 << 20;
+
+bool search_is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+bool search_is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Every character beyond ASCII counts as a letter.
+bool search_is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || search_is_digit(c) || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool search_is_symbol(char c) { return c == '=' || c == '<' || c == '>' || c == '!' || c == '~'; }
+
+std::size_t search_word_end(std::string_view text, std::size_t at) {
+  while (at < text.size() && search_is_word(text[at])) ++at;
+  return at;
+}
+
+// Behind the closing quote of what opens at `at`; npos if there is none. As in MLflow, a doubled
+// quote and (but in backticks) a quote behind a backslash do not close, unless nothing else does.
+std::size_t search_quote_end(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  std::size_t fallback = std::string_view::npos;
+  for (std::size_t i = at + 1; i < text.size();) {
+    const bool quote_next = i + 1 < text.size() && text[i + 1] == quote;
+    if (text[i] == '\\' && quote_next && quote != '`') {
+      fallback = i + 2;
+      i += 2;
+    } else if (text[i] == quote && quote_next) {
+      fallback = i + 1;
+      i += 2;
+    } else if (text[i] == quote) {
+      return i + 1;
+    } else {
+      ++i;
+    }
+  }
+  return fallback;
+}
+
+// Behind the number at `at` (a digit, or '-' or '.' before one).
+std::size_t search_number_end(std::string_view text, std::size_t at) {
+  const auto digits = [&text](std::size_t i) {
+    while (i < text.size() && search_is_digit(text[i])) ++i;
+    return i;
+  };
+  std::size_t i = digits(text[at] == '-' ? at + 1 : at);
+  if (i < text.size() && text[i] == '.') i = digits(i + 1);
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    std::size_t exponent = i + 1;
+    if (exponent < text.size() && (text[exponent] == '+' || text[exponent] == '-')) ++exponent;
+    if (exponent < text.size() && search_is_digit(text[exponent])) i = digits(exponent);
+  }
+  return i;
+}
+
+bool search_number_begins(std::string_view text, std::size_t at) {
+  if (text[at] == '-') ++at;
+  if (at < text.size() && text[at] == '.') ++at;
+  return at < text.size() && search_is_digit(text[at]);
+}
+
+}  // namespace
+
+void SearchText::fail(std::size_t offset, const std::string& message) const {
+  std::size_t column = 1;
+  for (std::size_t i = 0; i < offset && i < text_.size(); ++i) {
+    if ((static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80) ++column;
+  }
+  throw Error(ErrorCode::kInvalidParameter,
+              "Invalid " + what_ + ": column " + std::to_string(column) + ": " + message);
+}
+
+std::vector<SearchToken> SearchText::tokens() const {
+  const std::string_view text = text_;
+  if (text.size() > kMaxSearchTextBytes) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid " + what_ + ": it has " + std::to_string(text.size()) +
+                    " bytes, and at most " + std::to_string(kMaxSearchTextBytes) + " are taken");
+  }
+  if (!is_utf8(text)) {
+    throw Error(ErrorCode::kInvalidParameter, "Invalid " + what_ + ": the text is not UTF-8");
+  }
+  const std::size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) fail(nul, "a NUL character cannot be part of a search");
+
+  std::vector<SearchToken> tokens;
+  // Whether a name or a dot stands right before `at`: there ".5" is a dot and "1a" a name.
+  const auto touches = [&tokens](SearchTokenKind kind, std::size_t at) {
+    return !tokens.empty() && tokens.back().kind == kind && tokens.back().end() == at;
+  };
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (search_is_space(c)) {
+      ++at;
+      continue;
+    }
+    SearchToken token;
+    token.offset = at;
+    std::size_t end = at + 1;
+    const bool behind_name = touches(SearchTokenKind::kName, at) ||
+                             (touches(SearchTokenKind::kString, at) && tokens.back().quote == '"');
+    if (c == '`' || c == '\'' || c == '"') {
+      token.kind = c == '`' ? SearchTokenKind::kName : SearchTokenKind::kString;
+      token.quote = c;
+      end = search_quote_end(text, at);
+      if (end == std::string_view::npos) {
+        fail(at, std::string("the quote ") + c + " that opens here is never closed");
+      }
+    } else if (search_is_word(c) && (!search_is_digit(c) || touches(SearchTokenKind::kDot, at))) {
+      token.kind = SearchTokenKind::kName;
+      end = search_word_end(text, at);
+    } else if (!behind_name && search_number_begins(text, at)) {
+      token.kind = SearchTokenKind::kNumber;
+      end = search_number_end(text, at);
+      const std::size_t word_end = search_word_end(text, end);
+      if (word_end > end) {
+        fail(at, quoted(text.substr(at, word_end - at)) + " is not a number");
+      }
+    } else if (search_is_symbol(c)) {
+      token.kind = SearchTokenKind::kSymbol;
+      while (end < text.size() && search_is_symbol(text[end])) ++end;
+    } else if (c == '.') {
+      token.kind = SearchTokenKind::kDot;
+    } else if (c == ',') {
+      token.kind = SearchTokenKind::kComma;
+    } else if (c == '(') {
+      token.kind = SearchTokenKind::kOpen;
+    } else if (c == ')') {
+      token.kind = SearchTokenKind::kClose;
+    } else if (behind_name) {
+      fail(at, quoted(text.substr(at, 1)) +
+                   " cannot be part of a bare name; put the name into backticks, as in "
+                   "metrics.`val/loss`");
+    } else {
+      fail(at, quoted(text.substr(at, 1)) + " has no meaning here");
+    }
+    token.text = text.substr(at, end - at);
+    tokens.push_back(token);
+    at = end;
+  }
+  SearchToken last;
+  last.offset = text.size();
+  tokens.push_back(last);
+  return tokens;
+}
+
+std::string describe_search_token(const SearchToken& token) {
+  if (token.kind == SearchTokenKind::kEnd) return "the end";
+  if (token.quote == 0 || token.quote == '`') return quoted(token.text, 40);
+  return "the string " + quoted(token.value(), 40);
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_page.cpp
+namespace mlrt {
+namespace {
+
+constexpr char kPageAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::size_t kMaxPageTokenBytes = 200;
+// Beyond it, adding a page would leave 64 bits.
+constexpr std::int64_t kMaxPageOffset = std::int64_t{1} << 60;
+
+// RFC 4648 with padding.
+std::string page_base64(std::string_view bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      out += i + j > bytes.size() ? '=' : kPageAlphabet[group >> (18 - 6 * j) & 63];
+    }
+  }
+  return out;
+}
+
+bool page_unbase64(std::string_view text, std::string& bytes) {
+  if (text.size() % 4 != 0) return false;
+  for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
+  unsigned group = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const std::size_t digit = std::string_view(kPageAlphabet).find(c);
+    if (digit == std::string_view::npos) return false;
+    group = (group << 6 | static_cast<unsigned>(digit)) & 0xffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xff);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::size_t search_page_size(SearchTarget target, std::size_t max_results) {
+  const SearchTargetInfo& info = search_target_info(target);
+  if (max_results == 0) return info.default_results;
+  if (max_results > info.max_results) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value " + std::to_string(max_results) +
+                    " for parameter 'max_results' supplied. It must be at most " +
+                    std::to_string(info.max_results));
+  }
+  return max_results;
+}
+
+std::string make_page_token(std::int64_t offset) {
+  return page_base64("{\"offset\": " + std::to_string(offset) + "}");
+}
+
+std::int64_t parse_page_token(const std::string& token) {
+  if (token.empty()) return 0;
+  std::string bytes;
+  if (token.size() > kMaxPageTokenBytes || !page_unbase64(token, bytes)) {
+    throw Error(ErrorCode::kInvalidParameter, "Invalid page token, could not base64-decode");
+  }
+  const Json json = parse_json(bytes, "page token");
+  if (json.is_object()) {
+    const auto offset = json.find("offset");
+    if (offset != json.end() && offset->is_number_integer()) {
+      const auto value = offset->get<std::int64_t>();
+      if (value > 0 && value <= kMaxPageOffset) return value;
+    }
+  }
+  throw Error(ErrorCode::kInvalidParameter, "Invalid page token, decoded value=" + quoted(bytes));
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_parser.cpp
+namespace mlrt {
+namespace {
+
+// MLflow joins a table for each condition and ends at SQLite's 64; ours are sub-queries, whose
+// number is bounded by the depth of an expression.
+constexpr std::size_t kMaxSearchClauses = 100;
+// Matching a pattern descends once for each '%', and SQLite takes none beyond 50000 bytes.
+constexpr std::size_t kMaxSearchWildcards = 64;
+constexpr std::size_t kMaxSearchPatternBytes = 10000;
+
+struct SearchIdentifier {
+  SearchEntity entity = SearchEntity::kAttribute;
+  std::string key;
+  const SearchAttribute* attribute = nullptr;
+  SearchKind kind = SearchKind::kText;
+  std::string shown;  // as written, for messages
+};
+
+class SearchParser {
+ public:
+  SearchParser(const SearchTargetInfo& info, const SearchText& text)
+      : info_(info), text_(text), tokens_(text.tokens()) {}
+
+  std::vector<SearchClause> filter();
+  SearchOrder order();
+
+ private:
+  const SearchToken& token() const { return tokens_[at_]; }
+  const SearchToken& next() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
+  // kEnd stays the token for ever.
+  const SearchToken& take() {
+    const SearchToken& taken = tokens_[at_];
+    if (taken.kind != SearchTokenKind::kEnd) ++at_;
+    return taken;
+  }
+  bool is_word(const SearchToken& token, std::string_view lower) const {
+    return token.kind == SearchTokenKind::kName && token.quote == 0 &&
+           to_lower(token.text) == lower;
+  }
+  [[noreturn]] void fail_here(const std::string& expected) const {
+    text_.fail(token().offset,
+               "expected " + expected + ", found " + describe_search_token(token()));
+  }
+
+  SearchIdentifier identifier(bool for_order);
+  void key_of(SearchIdentifier& found, std::size_t from, bool for_order);
+  void find_attribute(SearchIdentifier& found, std::size_t offset, bool bare, bool for_order);
+  SearchComparator comparator(const SearchIdentifier& left);
+  std::optional<SearchComparator> comparator_here();
+  SearchValue value(const SearchIdentifier& left, SearchComparator comparator);
+  SearchValue string_value(const SearchIdentifier& left, const std::string& expected);
+  void check_pattern(const SearchToken& pattern) const;
+  std::vector<SearchValue> list(const SearchIdentifier& left);
+  SearchClause clause();
+
+  const SearchTargetInfo& info_;
+  const SearchText& text_;
+  std::vector<SearchToken> tokens_;
+  std::size_t at_ = 0;
+};
+
+// "metrics., params., tags. or attributes.": the first word of each sort.
+std::string search_prefix_list(const SearchTargetInfo& info) {
+  std::vector<std::string> words;
+  std::vector<SearchEntity> seen;
+  for (const SearchPrefix& prefix : info.prefixes) {
+    if (std::find(seen.begin(), seen.end(), prefix.entity) != seen.end()) continue;
+    seen.push_back(prefix.entity);
+    words.push_back(std::string("'") + prefix.word + ".'");
+  }
+  return join(words, ", ");
+}
+
+const SearchPrefix* find_search_prefix(const SearchTargetInfo& info, std::string_view word) {
+  for (const SearchPrefix& prefix : info.prefixes) {
+    if (word == prefix.word) return &prefix;
+  }
+  return nullptr;
+}
+
+// The names for a message: all, or of those for the same thing the first.
+std::vector<std::string> search_names(const std::vector<SearchAttribute>& attributes,
+                                      bool for_order, bool all) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
+    if (!(for_order ? attributes[i].in_order : attributes[i].in_filter)) continue;
+    bool other_name = false;
+    for (std::size_t j = 0; j < i && !all; ++j) {
+      other_name = other_name || std::string_view(attributes[j].column) == attributes[i].column;
+    }
+    if (!other_name) names.push_back(attributes[i].name);
+  }
+  return names;
+}
+
+// Whether the digits are all: what MLflow reads as an integer.
+bool search_is_whole(std::string_view number) {
+  return number.find_first_of(".eE") == std::string_view::npos;
+}
+
+// A key in double quotes may have backticks inside them.
+std::string search_unquoted_key(const SearchToken& token) {
+  std::string_view key = token.value();
+  if (token.kind == SearchTokenKind::kString && key.size() >= 2 && key.front() == '`' &&
+      key.back() == '`') {
+    key = key.substr(1, key.size() - 2);
+  }
+  return std::string(key);
+}
+
+void SearchParser::find_attribute(SearchIdentifier& found, std::size_t offset, bool bare,
+                                  bool for_order) {
+  const bool dataset = found.entity == SearchEntity::kDataset;
+  const auto& attributes = dataset ? info_.dataset_fields : info_.attributes;
+  const SearchAttribute* attribute = find_search_attribute(attributes, found.key);
+  if (attribute != nullptr && (for_order ? attribute->in_order : attribute->in_filter)) {
+    found.attribute = attribute;
+    found.kind = attribute->kind;
+    return;
+  }
+  if (bare && find_search_prefix(info_, found.key) != nullptr) {
+    text_.fail(offset + found.shown.size(), "expected '.' and a key after " + quoted(found.shown) +
+                                                ", found " + describe_search_token(token()));
+  }
+  std::string message;
+  if (attribute != nullptr) {
+    message = std::string(info_.plural) +
+              (for_order ? " are not ordered by " : " are not found by ") + quoted(found.key);
+  } else if (dataset) {
+    message = "a data set has no field " + quoted(found.key);
+  } else {
+    message = std::string(info_.plural) + " have no attribute " + quoted(found.key);
+  }
+  const std::string guess = did_you_mean(found.key, search_names(attributes, for_order, true));
+  if (!guess.empty()) text_.fail(offset, message + guess);
+  message += "; there are " + join(search_names(attributes, for_order, false), ", ");
+  if (bare && !(for_order && info_.order_keys.empty())) {
+    const std::string prefix = info_.has_metrics ? "metrics." : "tags.";
+    message += std::string(info_.has_metrics ? "; a metric, parameter or tag" : "; a tag") +
+               " needs its prefix, as in " + quoted(prefix + found.key);
+  }
+  text_.fail(offset, message);
+}
+
+// Reads the key behind the dot.
+void SearchParser::key_of(SearchIdentifier& found, std::size_t from, bool for_order) {
+  const SearchToken dot = take();
+  const SearchToken& first = token();
+  const bool is_key =
+      first.kind == SearchTokenKind::kName || first.kind == SearchTokenKind::kString;
+  if (!is_key) fail_here("a key after " + quoted(text_.text().substr(from, dot.end() - from)));
+  if (first.offset != dot.end()) text_.fail(dot.end(), "a blank cannot stand beside the dot");
+  const SearchToken key = take();
+  std::size_t end = key.end();
+  if (key.quote != 0) {
+    found.key = search_unquoted_key(key);
+  } else {
+    while (token().kind == SearchTokenKind::kDot && token().offset == end &&
+           next().kind == SearchTokenKind::kName && next().quote == 0 &&
+           next().offset == token().end()) {
+      take();
+      end = take().end();
+    }
+    found.key = std::string(text_.text().substr(key.offset, end - key.offset));
+  }
+  found.shown = std::string(text_.text().substr(from, end - from));
+  if (token().kind == SearchTokenKind::kDot) {
+    text_.fail(token().offset,
+               "the key " + quoted(found.key) + " cannot go on here; put all of it into backticks");
+  }
+  switch (found.entity) {
+    case SearchEntity::kMetric:
+      found.kind = SearchKind::kNumber;
+      break;
+    case SearchEntity::kParam:
+    case SearchEntity::kTag:
+      found.kind = info_.text_kind;
+      break;
+    case SearchEntity::kAttribute:
+    case SearchEntity::kDataset:
+      find_attribute(found, key.offset, false, for_order);
+      break;
+  }
+}
+
+SearchIdentifier SearchParser::identifier(bool for_order) {
+  const SearchToken first = token();
+  const bool is_name = first.kind == SearchTokenKind::kName ||
+                       (first.kind == SearchTokenKind::kString && first.quote == '"');
+  if (first.kind == SearchTokenKind::kOpen) {
+    text_.fail(first.offset,
+               "parentheses enclose only the list of IN; conditions are joined with AND");
+  }
+  if (is_word(first, "and") || is_word(first, "or") || is_word(first, "not")) {
+    fail_here(for_order ? "a name" : "a condition");
+  }
+  if (!is_name) {
+    fail_here(info_.has_metrics ? "a name such as metrics.rmse or params.model"
+                                : "a name such as name or tags.team");
+  }
+  take();
+  SearchIdentifier found;
+  if (token().kind == SearchTokenKind::kDot) {
+    if (token().offset != first.end())
+      text_.fail(first.end(), "a blank cannot stand beside the dot");
+    const SearchPrefix* prefix = find_search_prefix(info_, first.value());
+    const bool usable =
+        prefix != nullptr && (!for_order || prefix->entity == SearchEntity::kAttribute ||
+                              std::find(info_.order_keys.begin(), info_.order_keys.end(),
+                                        prefix->entity) != info_.order_keys.end());
+    if (prefix != nullptr && !usable) {
+      text_.fail(first.offset, std::string(info_.plural) + " are not ordered by " +
+                                   quoted(first.value()) + " fields");
+    }
+    if (prefix == nullptr) {
+      std::vector<std::string> words;
+      for (const SearchPrefix& known : info_.prefixes) words.push_back(known.word);
+      const std::string guess = did_you_mean(first.value(), words);
+      text_.fail(first.offset, "expected one of " + search_prefix_list(info_) +
+                                   " before a key of " + info_.plural + ", found " +
+                                   quoted(first.value()) + guess);
+    }
+    found.entity = prefix->entity;
+    key_of(found, first.offset, for_order);
+    return found;
+  }
+  found.key = search_unquoted_key(first);
+  found.shown = std::string(first.text);
+  find_attribute(found, first.offset, true, for_order);
+  return found;
+}
+
+// The comparator at this place, taken; nothing if there is none.
+std::optional<SearchComparator> SearchParser::comparator_here() {
+  if (token().kind == SearchTokenKind::kSymbol) {
+    for (const SearchComparator known : search_comparators(SearchKind::kNumber)) {
+      if (token().text != search_comparator_name(known)) continue;
+      take();
+      return known;
+    }
+    return std::nullopt;
+  }
+  const bool negated = is_word(token(), "not");
+  if (is_word(token(), "like") || is_word(token(), "ilike")) {
+    return is_word(take(), "like") ? SearchComparator::kLike : SearchComparator::kILike;
+  }
+  if (is_word(negated ? next() : token(), "in")) {
+    if (negated) take();
+    take();
+    return negated ? SearchComparator::kNotIn : SearchComparator::kIn;
+  }
+  if (is_word(token(), "is")) {
+    take();
+    const bool absent = !is_word(token(), "not");
+    if (!absent) take();
+    if (!is_word(token(), "null"))
+      fail_here(absent ? "NULL or NOT NULL after IS" : "NULL after IS NOT");
+    take();
+    return absent ? SearchComparator::kIsNull : SearchComparator::kIsNotNull;
+  }
+  return std::nullopt;
+}
+
+SearchComparator SearchParser::comparator(const SearchIdentifier& left) {
+  const std::size_t offset = token().offset;
+  const std::string allowed = search_comparator_list(left.kind);
+  const std::optional<SearchComparator> found = comparator_here();
+  if (!found) {
+    std::string guess;
+    if (token().text == "==") guess = "; did you mean '='?";
+    if (token().text == "<>") guess = "; did you mean '!='?";
+    const std::string shown = is_word(token(), "not") && next().kind == SearchTokenKind::kName
+                                  ? quoted("NOT " + std::string(next().text), 40)
+                                  : describe_search_token(token());
+    text_.fail(offset, "expected a comparator (" + allowed + ") after " + quoted(left.shown) +
+                           ", found " + shown + guess);
+  }
+  const auto& all = search_comparators(left.kind);
+  if (std::find(all.begin(), all.end(), *found) == all.end()) {
+    text_.fail(offset, quoted(left.shown) + " cannot be compared with " +
+                           search_comparator_name(*found) + "; it takes " + allowed);
+  }
+  return *found;
+}
+
+SearchValue SearchParser::string_value(const SearchIdentifier& left, const std::string& expected) {
+  if (token().kind != SearchTokenKind::kString) fail_here(expected);
+  const SearchToken taken = take();
+  if (left.kind != SearchKind::kId) return std::string(taken.value());
+  long long id = 0;
+  if (!parse_int64(taken.value(), id)) {
+    text_.fail(taken.offset, "expected a whole number in quotes, such as '12', found " +
+                                 describe_search_token(taken));
+  }
+  return static_cast<std::int64_t>(id);
+}
+
+void SearchParser::check_pattern(const SearchToken& pattern) const {
+  const auto wildcards =
+      static_cast<std::size_t>(std::count(pattern.text.begin(), pattern.text.end(), '%'));
+  if (wildcards > kMaxSearchWildcards) {
+    text_.fail(pattern.offset,
+               "a pattern has at most " + std::to_string(kMaxSearchWildcards) + " '%'");
+  }
+  if (pattern.text.size() > kMaxSearchPatternBytes) {
+    text_.fail(pattern.offset,
+               "a pattern has at most " + std::to_string(kMaxSearchPatternBytes) + " bytes");
+  }
+}
+
+SearchValue SearchParser::value(const SearchIdentifier& left, SearchComparator comparator) {
+  const std::string after =
+      " after " + quoted(left.shown + " " + search_comparator_name(comparator), 70);
+  const SearchToken here = token();
+  if (comparator == SearchComparator::kLike || comparator == SearchComparator::kILike)
+    check_pattern(here);
+  switch (left.kind) {
+    case SearchKind::kText:
+    case SearchKind::kTextOrList:
+    case SearchKind::kTextOrNull:
+      if (info_.bare_text && left.entity != SearchEntity::kAttribute && here.quote == 0 &&
+          (here.kind == SearchTokenKind::kNumber || here.kind == SearchTokenKind::kName)) {
+        return std::string(take().text);
+      }
+      return string_value(left, "a string in quotes" + after);
+    case SearchKind::kId:
+      return string_value(left, "a whole number in quotes" + after);
+    case SearchKind::kQuotedInteger: {
+      long long whole = 0;
+      if (here.kind == SearchTokenKind::kString && parse_int64(here.value(), whole)) {
+        take();
+        return static_cast<std::int64_t>(whole);
+      }
+      break;
+    }
+    case SearchKind::kNumber:
+    case SearchKind::kWholeNumber:
+      break;
+  }
+  const bool whole_only = left.kind != SearchKind::kNumber;
+  if (here.kind != SearchTokenKind::kNumber || (whole_only && !search_is_whole(here.text))) {
+    fail_here((whole_only ? "a whole number" : "a number") + after);
+  }
+  take();
+  long long whole = 0;
+  if (left.entity != SearchEntity::kMetric && search_is_whole(here.text) &&
+      parse_int64(here.text, whole)) {
+    return static_cast<std::int64_t>(whole);
+  }
+  double number = 0;
+  if (!parse_double(here.text, number))
+    text_.fail(here.offset, describe_search_token(here) + " is not a number");
+  return number;
+}
+
+std::vector<SearchValue> SearchParser::list(const SearchIdentifier& left) {
+  const std::string shown = quoted(left.shown);
+  if (token().kind != SearchTokenKind::kOpen) {
+    fail_here("a list in parentheses, such as ('a', 'b'), after IN");
+  }
+  take();
+  std::vector<SearchValue> values;
+  do {
+    values.push_back(string_value(left, "a string in quotes in the list for " + shown));
+    if (token().kind != SearchTokenKind::kComma) break;
+    take();
+  } while (token().kind != SearchTokenKind::kClose);
+  if (token().kind != SearchTokenKind::kClose) fail_here("',' or ')' in the list for " + shown);
+  take();
+  return values;
+}
+
+SearchClause SearchParser::clause() {
+  SearchIdentifier left = identifier(false);
+  SearchClause clause;
+  clause.entity = left.entity;
+  clause.attribute = left.attribute;
+  clause.comparator = comparator(left);
+  switch (clause.comparator) {
+    case SearchComparator::kIn:
+    case SearchComparator::kNotIn:
+      clause.values = list(left);
+      break;
+    case SearchComparator::kIsNull:
+    case SearchComparator::kIsNotNull:
+      break;
+    default:
+      clause.values.push_back(value(left, clause.comparator));
+      break;
+  }
+  clause.key = std::move(left.key);
+  return clause;
+}
+
+std::vector<SearchClause> SearchParser::filter() {
+  std::vector<SearchClause> clauses;
+  if (token().kind == SearchTokenKind::kEnd) return clauses;
+  for (;;) {
+    if (clauses.size() == kMaxSearchClauses) {
+      text_.fail(token().offset,
+                 "a filter has at most " + std::to_string(kMaxSearchClauses) + " conditions");
+    }
+    const std::size_t from = token().offset;
+    clauses.push_back(clause());
+    if (token().kind == SearchTokenKind::kEnd) return clauses;
+    if (is_word(token(), "or")) {
+      text_.fail(token().offset,
+                 "conditions can be joined only with AND, found " + describe_search_token(token()));
+    }
+    if (!is_word(token(), "and")) {
+      const SearchToken& last = tokens_[at_ - 1];
+      fail_here("AND or the end after " + quoted(text_.text().substr(from, last.end() - from), 70));
+    }
+    take();
+    if (token().kind == SearchTokenKind::kEnd) fail_here("a condition after AND");
+  }
+}
+
+SearchOrder SearchParser::order() {
+  if (token().kind == SearchTokenKind::kEnd) {
+    fail_here(info_.order_keys.empty() ? "a name such as name"
+                                       : "a name such as metrics.rmse or start_time");
+  }
+  SearchIdentifier left = identifier(true);
+  SearchOrder order;
+  order.entity = left.entity;
+  order.attribute = left.attribute;
+  order.key = std::move(left.key);
+  const SearchToken here = token();
+  if (is_word(here, "asc") || is_word(here, "desc")) {
+    order.ascending = is_word(take(), "asc");
+    if (token().kind != SearchTokenKind::kEnd) fail_here("the end after " + quoted(here.text));
+  } else if (here.kind != SearchTokenKind::kEnd) {
+    const std::string guess =
+        here.kind == SearchTokenKind::kName ? did_you_mean(here.text, {"DESC", "ASC"}) : "";
+    text_.fail(here.offset, "expected ASC, DESC or the end after " + quoted(left.shown) +
+                                ", found " + describe_search_token(here) + guess);
+  }
+  return order;
+}
+
+}  // namespace
+
+std::vector<SearchClause> parse_search_filter(SearchTarget target, std::string_view text) {
+  const SearchText source(text, "filter");
+  return SearchParser(search_target_info(target), source).filter();
+}
+
+SearchOrder parse_search_order(SearchTarget target, std::string_view text) {
+  const SearchText source(text, "order_by " + quoted(text));
+  return SearchParser(search_target_info(target), source).order();
+}
+
+SearchOrder logged_model_order(const std::string& field_name, bool ascending,
+                               const std::string& dataset_name, const std::string& dataset_digest) {
+  constexpr std::string_view kMetrics = "metrics.";
+  if (!is_utf8(field_name) || field_name.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidParameter, "Invalid order by field name: it is not UTF-8 text");
+  }
+  if (dataset_name.empty() && !dataset_digest.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "`dataset_digest` can only be specified if `dataset_name` is also specified.");
+  }
+  const SearchTargetInfo& info = search_target_info(SearchTarget::kLoggedModels);
+  SearchOrder order;
+  order.ascending = ascending;
+  order.dataset_name = dataset_name;
+  order.dataset_digest = dataset_digest;
+  if (starts_with(field_name, kMetrics)) {
+    order.entity = SearchEntity::kMetric;
+    order.key = field_name.substr(kMetrics.size());
+    return order;
+  }
+  if (field_name.find('.') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidParameter, "Invalid order by field name: " + quoted(field_name) +
+                                                  ", only `metrics.<name>` is allowed.");
+  }
+  order.attribute = find_search_attribute(info.attributes, field_name);
+  if (order.attribute == nullptr) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid order by field name: " + quoted(field_name) +
+                    did_you_mean(field_name, search_names(info.attributes, true, true)));
+  }
+  order.key = field_name;
+  return order;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_query.cpp
+namespace mlrt {
+namespace {
+
+Statement search_prepare(Transaction& transaction, std::string_view sql,
+                         const std::vector<SearchValue>& values, std::size_t count) {
+  Statement statement = transaction.query(sql);
+  for (std::size_t i = 0; i < count; ++i) {
+    const int position = static_cast<int>(i) + 1;
+    if (const auto* whole = std::get_if<std::int64_t>(&values[i])) {
+      statement.bind(position, *whole);
+    } else if (const auto* number = std::get_if<double>(&values[i])) {
+      statement.bind(position, *number);
+    } else {
+      statement.bind(position, std::string_view(std::get<std::string>(values[i])));
+    }
+  }
+  return statement;
+}
+
+std::int64_t search_number(Transaction& transaction, std::string_view sql,
+                           const std::vector<SearchValue>& values, std::size_t count) {
+  Statement statement = search_prepare(transaction, sql, values, count);
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+// Appends the rows of a statement behind the first `offset`, up to `limit` in all.
+void search_append(Transaction& transaction, const SearchStatement& from, std::int64_t offset,
+                   std::size_t limit, std::vector<SearchRow>& rows) {
+  Statement statement = search_prepare(transaction, from.sql, from.values, from.values.size());
+  const int position = static_cast<int>(from.values.size()) + 1;
+  statement.bind(position, static_cast<std::int64_t>(limit - rows.size()));
+  statement.bind(position + 1, offset);
+  while (statement.step()) rows.push_back({statement.integer(0), statement.integer(1)});
+}
+
+std::int64_t search_count(Transaction& transaction, const SearchStatement& of) {
+  const std::string sql = "SELECT count(*) FROM (" + of.sql.substr(0, of.order_at) + ")";
+  return search_number(transaction, sql, of.values, of.order_values_at);
+}
+
+// The shortcut that begins with the fewest rows, if any has few enough.
+const SearchShortcut* search_shortcut(Transaction& transaction, const SearchPlan& plan,
+                                      std::size_t most_rows) {
+  const SearchShortcut* best = nullptr;
+  auto fewest = static_cast<std::int64_t>(most_rows) + 1;
+  for (const SearchShortcut& shortcut : plan.shortcuts) {
+    const std::int64_t count = search_number(transaction, shortcut.probe_sql, shortcut.probe_values,
+                                             shortcut.probe_values.size());
+    if (count >= fewest) continue;
+    fewest = count;
+    best = &shortcut;
+  }
+  return best;
+}
+
+// Up to `limit` rows behind the first `offset`.
+std::vector<SearchRow> search_rows(Transaction& transaction, const SearchSpec& spec,
+                                   std::int64_t offset, std::size_t limit) {
+  const SearchPlan plan = compile_search(spec);
+  std::vector<SearchRow> rows;
+  if (const SearchShortcut* shortcut = search_shortcut(transaction, plan, spec.shortcut_rows)) {
+    search_append(transaction, shortcut->rows, offset, limit, rows);
+    return rows;
+  }
+  for (std::size_t i = 0; i < plan.parts.size() && rows.size() < limit; ++i) {
+    const std::size_t before = rows.size();
+    search_append(transaction, plan.parts[i], offset, limit, rows);
+    if (rows.size() > before) {
+      offset = 0;
+    } else if (offset > 0 && i + 1 < plan.parts.size()) {
+      // The page begins behind this part: how much of the offset it takes must be counted.
+      offset -= search_count(transaction, plan.parts[i]);
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+SearchRows search_store(Transaction& transaction, const SearchScope& scope,
+                        const SearchQuery& query) {
+  const std::size_t size = search_page_size(scope.target, query.max_results);
+  const std::int64_t offset = parse_page_token(query.page_token);
+  for (const SearchDataset& dataset : scope.datasets) {
+    if (dataset.name.empty()) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "`dataset_name` in the `datasets` clause must be specified.");
+    }
+  }
+  SearchSpec spec;
+  spec.target = scope.target;
+  spec.where = parse_search_filter(scope.target, query.filter);
+  spec.order_by = scope.order_by;
+  for (const std::string& text : query.order_by) {
+    spec.order_by.push_back(parse_search_order(scope.target, text));
+  }
+  spec.view = query.view;
+  spec.experiments = scope.experiments;
+  spec.datasets = scope.datasets;
+  spec.artifact_root = scope.artifact_root;
+  spec.shortcut_rows = scope.shortcut_rows;
+
+  SearchRows found;
+  // One row more tells whether there is another page.
+  found.rows = search_rows(transaction, spec, offset, size + 1);
+  if (found.rows.size() > size) {
+    found.rows.pop_back();
+    found.next_page_token = make_page_token(offset + static_cast<std::int64_t>(size));
+  }
+  return found;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_sql.cpp
+namespace mlrt {
+namespace {
+
+// Each may join a table, of which SQLite takes 64.
+constexpr std::size_t kMaxSearchOrders = 30;
+// Each costs a look at an index.
+constexpr std::size_t kMaxSearchShortcuts = 8;
+// MLflow keeps prompts among the registered models, told by this tag, and leaves them out unless a
+// filter asks for them.
+constexpr char kSearchPromptTag[] = "mlflow.prompt.is_prompt";
+
+// What a statement about runs begins with, before the runs themselves.
+enum class SearchSource {
+  kRows,         // nothing: the table in its own or the default order
+  kOrderValues,  // the values of the first field of order_by, in their order: `o`
+  kOrderNan,     // its NaNs
+  kOrderAbsent,  // nothing: the runs that do not have it
+  kClause,       // the values that satisfy a condition: `s`
+};
+
+bool search_is_range(SearchComparator comparator) {
+  return comparator == SearchComparator::kEqual || comparator == SearchComparator::kLess ||
+         comparator == SearchComparator::kLessEqual || comparator == SearchComparator::kGreater ||
+         comparator == SearchComparator::kGreaterEqual;
+}
+
+// Whether a metric's condition bounds the values in an index.
+bool search_bounds_metric(const SearchClause& clause) {
+  return clause.entity == SearchEntity::kMetric && search_is_range(clause.comparator) &&
+         std::fabs(std::get<double>(clause.values[0])) < std::numeric_limits<double>::max();
+}
+
+std::string search_order_name(const SearchOrder& order) {
+  if (order.attribute != nullptr) return order.attribute->name;
+  const char* prefix = order.entity == SearchEntity::kMetric  ? "metrics."
+                       : order.entity == SearchEntity::kParam ? "params."
+                                                              : "tags.";
+  return prefix + order.key;
+}
+
+bool search_same_field(const SearchOrder& order, const SearchClause& clause) {
+  return order.attribute == nullptr && clause.entity == order.entity && clause.key == order.key;
+}
+
+// Writes one statement.
+class SearchWriter : private SearchConditions {
+ public:
+  SearchWriter(const SearchSpec& query, SearchSource source, std::size_t clause)
+      : SearchConditions(query), source_(source), clause_(clause) {}
+
+  SearchStatement rows();
+  SearchShortcut shortcut();
+
+ private:
+  void source_from();
+  void source_where();
+  void scope();
+  void prompts();
+  bool is_consumed(std::size_t index) const;
+  void order_join(std::size_t index);
+  void order_key(std::size_t index);
+  void order_by();
+  bool leads_order() const {
+    return source_ == SearchSource::kOrderValues || source_ == SearchSource::kOrderNan ||
+           source_ == SearchSource::kOrderAbsent;
+  }
+
+  SearchSource source_;
+  std::size_t clause_;  // of kClause
+};
+
+// CROSS JOIN: SQLite keeps the order of the tables, which is the point of it.
+void SearchWriter::source_from() {
+  switch (source_) {
+    case SearchSource::kRows:
+    case SearchSource::kOrderAbsent:
+      add(tables_.from);
+      return;
+    case SearchSource::kOrderValues:
+    case SearchSource::kOrderNan:
+      add(child_table(query_.order_by[0].entity));
+      add(" AS o CROSS JOIN runs AS t ON t.run = o.run");
+      return;
+    case SearchSource::kClause: {
+      const SearchClause& clause = query_.where[clause_];
+      if (clause.entity == SearchEntity::kAttribute) {
+        add("(SELECT DISTINCT x.run FROM json_each(?) AS l CROSS JOIN runs AS x ON x.run_id = "
+            "l.value)");
+        bind(search_json_list(clause.values));
+      } else {
+        add(child_table(clause.entity));
+      }
+      add(" AS s CROSS JOIN runs AS t ON t.run = s.run");
+      return;
+    }
+  }
+}
+
+// The conditions of the source itself, each followed by AND.
+void SearchWriter::source_where() {
+  if (source_ == SearchSource::kRows) return;
+  if (source_ == SearchSource::kClause) {
+    const SearchClause& clause = query_.where[clause_];
+    if (clause.entity == SearchEntity::kAttribute) return;
+    key_condition(clause.entity, clause.key, "s");
+    if (clause.entity == SearchEntity::kMetric) {
+      add(" AND ");
+      compare_metric("s.value", clause);
+    } else {
+      add(" AND s.value");
+      compare(clause);
+    }
+    add(" AND ");
+    return;
+  }
+  const SearchOrder& first = query_.order_by[0];
+  if (source_ == SearchSource::kOrderAbsent) {
+    add("NOT EXISTS (SELECT 1 FROM ");
+    add(child_table(first.entity));
+    add(" AS x WHERE x.run = t.run AND ");
+    key_condition(first.entity, first.key, "x");
+    add(") AND ");
+    return;
+  }
+  key_condition(first.entity, first.key, "o");
+  add(" AND ");
+  if (source_ == SearchSource::kOrderNan) {
+    add("o.value IS NULL AND ");
+    return;
+  }
+  bool bounded = first.entity != SearchEntity::kMetric;
+  for (const SearchClause& clause : query_.where) {
+    if (!search_same_field(first, clause)) continue;
+    if (clause.entity == SearchEntity::kMetric) {
+      compare_metric("o.value", clause);
+      bounded = bounded || search_bounds_metric(clause);
+    } else {
+      add("o.value");
+      compare(clause);
+    }
+    add(" AND ");
+  }
+  // Every number; written so that the index is entered behind its NULLs.
+  if (!bounded) add("o.value >= -9e999 AND ");
+}
+
+// View and experiments, each followed by AND.
+void SearchWriter::scope() {
+  const bool has_view =
+      query_.target == SearchTarget::kRuns || query_.target == SearchTarget::kExperiments;
+  const bool is_model = query_.target == SearchTarget::kLoggedModels;
+  if ((has_view && query_.view == ViewType::kActive) || is_model) {
+    add("t.lifecycle_stage = 'active' AND ");
+  } else if (has_view && query_.view == ViewType::kDeleted) {
+    add("t.lifecycle_stage = 'deleted' AND ");
+  }
+  if ((query_.target == SearchTarget::kRuns || is_model) && query_.experiments) {
+    const std::vector<std::int64_t>& ids = *query_.experiments;
+    if (ids.size() == 1) {
+      add("t.experiment = ? AND ");
+      bind(ids[0]);
+    } else {
+      add("t.experiment IN (SELECT l.value FROM json_each(?) AS l) AND ");
+      bind(search_json_list(std::vector<SearchValue>(ids.begin(), ids.end())));
+    }
+  }
+  if (is_model && !query_.datasets.empty() &&
+      std::none_of(query_.where.begin(), query_.where.end(), [](const SearchClause& clause) {
+        return clause.entity == SearchEntity::kMetric;
+      })) {
+    add("EXISTS (SELECT 1 FROM logged_model_metrics AS x WHERE x.model = t.model AND ");
+    model_metric_on_dataset();
+    add(") AND ");
+  }
+}
+
+bool search_names_prompt_tag(const SearchClause& clause) {
+  return clause.entity == SearchEntity::kTag && clause.key == kSearchPromptTag;
+}
+
+// As MLflow has it, the first condition on the tag decides, and it alone.
+bool search_wants_prompts(const SearchSpec& query) {
+  for (const SearchClause& clause : query.where) {
+    if (!search_names_prompt_tag(clause)) continue;
+    const std::string value = to_lower(std::get<std::string>(clause.values[0]));
+    return (clause.comparator == SearchComparator::kEqual && value == "true") ||
+           (clause.comparator == SearchComparator::kNotEqual && value == "false");
+  }
+  return false;
+}
+
+bool search_may_hold_prompts(SearchTarget target) {
+  return target == SearchTarget::kRegisteredModels || target == SearchTarget::kModelVersions;
+}
+
+// Leaves prompts out; followed by AND.
+void SearchWriter::prompts() {
+  if (!search_may_hold_prompts(query_.target) || search_wants_prompts(query_)) return;
+  add("NOT EXISTS (SELECT 1 FROM ");
+  add(tables_.tags);
+  add(" AS x WHERE x.model = t.model AND x.key = ? AND x.value = 'true') AND ");
+  bind(std::string(kSearchPromptTag));
+}
+
+// Whether the source has seen to this condition already.
+bool SearchWriter::is_consumed(std::size_t index) const {
+  const SearchClause& clause = query_.where[index];
+  if (source_ == SearchSource::kClause) return index == clause_;
+  if (leads_order()) return search_same_field(query_.order_by[0], clause);
+  return search_may_hold_prompts(query_.target) && search_names_prompt_tag(clause) &&
+         !search_wants_prompts(query_);
+}
+
+// The table of a field of order_by other than an attribute. The value of a logged model's metric is
+// a sub-query of ORDER BY instead.
+void SearchWriter::order_join(std::size_t index) {
+  const SearchOrder& order = query_.order_by[index];
+  if (order.attribute != nullptr || query_.target != SearchTarget::kRuns) return;
+  const std::string row = "o" + std::to_string(index);
+  add(" LEFT JOIN ");
+  add(child_table(order.entity));
+  add(" AS " + row + " ON " + row + ".run = t.run AND ");
+  key_condition(order.entity, order.key, row.c_str());
+}
+
+void SearchWriter::order_key(std::size_t index) {
+  const SearchOrder& order = query_.order_by[index];
+  const char* last = order.ascending ? " ASC NULLS LAST" : " DESC NULLS LAST";
+  if (order.attribute != nullptr) {
+    column(*order.attribute);
+    // Where there are no NULLs they are not mentioned, so that an index can serve.
+    add(order.attribute->nullable ? last : (order.ascending ? " ASC" : " DESC"));
+  } else if (query_.target == SearchTarget::kLoggedModels) {
+    add("(SELECT x.value FROM logged_model_metrics AS x JOIN runs AS r ON r.run = x.run WHERE "
+        "x.model = t.model AND ");
+    key_condition(order.entity, order.key, "x");
+    if (!order.dataset_name.empty()) {
+      add(" AND x.dataset_name = ?");
+      bind(order.dataset_name);
+    }
+    if (!order.dataset_digest.empty()) {
+      add(" AND x.dataset_digest = ?");
+      bind(order.dataset_digest);
+    }
+    add(" ORDER BY x.timestamp DESC, x.step DESC, r.run_id LIMIT 1)");
+    add(last);
+  } else {
+    const std::string row = "o" + std::to_string(index);
+    // Numbers, then NaN, then none at all, in both directions.
+    if (order.entity == SearchEntity::kMetric) {
+      add("CASE WHEN " + row + ".run IS NULL THEN 2 WHEN " + row +
+          ".value IS NULL THEN 1 ELSE 0 END, ");
+    }
+    add(row + ".value");
+    add(last);
+  }
+}
+
+// The fields of order_by, then what MLflow adds so that the order is total.
+void SearchWriter::order_by() {
+  out_.order_at = out_.sql.size();
+  out_.order_values_at = out_.values.size();
+  add(" ORDER BY ");
+  const char* separator = "";
+  if (source_ == SearchSource::kOrderValues) {
+    add(query_.order_by[0].ascending ? "o.value ASC" : "o.value DESC");
+    separator = ", ";
+  }
+  std::vector<std::string_view> named;
+  for (std::size_t i = 0; i < query_.order_by.size(); ++i) {
+    const SearchOrder& order = query_.order_by[i];
+    if (order.attribute != nullptr) named.push_back(order.attribute->column);
+    if (i == 0 && leads_order()) continue;
+    add(separator);
+    order_key(i);
+    separator = ", ";
+  }
+  const auto then = [&](std::string_view column, std::string_view text) {
+    if (std::find(named.begin(), named.end(), column) != named.end()) return;
+    add(separator);
+    add(text);
+    separator = ", ";
+  };
+  const bool natural = query_.order_by.empty();
+  switch (query_.target) {
+    case SearchTarget::kRuns:
+      then("t.start_time", "t.start_time DESC");
+      then("t.run_id", "t.run_id");
+      break;
+    case SearchTarget::kExperiments:
+      if (natural) add("t.creation_time DESC, t.experiment");
+      if (!natural) then("t.experiment", "t.experiment DESC");
+      break;
+    case SearchTarget::kLoggedModels:
+      then("t.creation_time", "t.creation_time DESC");
+      then("t.model_id", "t.model_id");
+      break;
+    case SearchTarget::kRegisteredModels:
+      then("t.name", "t.name");
+      break;
+    case SearchTarget::kModelVersions:
+      if (natural) then("", "t.last_update_time DESC");
+      then("m.name", "m.name");
+      then("t.version", "t.version DESC");
+      break;
+  }
+  add(" LIMIT ? OFFSET ?");
+}
+
+SearchStatement SearchWriter::rows() {
+  out_ = SearchStatement();
+  add("SELECT ");
+  add(tables_.columns);
+  add(" FROM ");
+  source_from();
+  for (std::size_t i = leads_order() ? 1 : 0; i < query_.order_by.size(); ++i) order_join(i);
+  add(" WHERE ");
+  source_where();
+  scope();
+  prompts();
+  for (std::size_t i = 0; i < query_.where.size(); ++i) {
+    if (is_consumed(i)) continue;
+    condition(query_.where[i]);
+    add(" AND ");
+  }
+  // Every condition ends with AND, also where there are none.
+  add("1");
+  order_by();
+  return std::move(out_);
+}
+
+SearchShortcut SearchWriter::shortcut() {
+  out_ = SearchStatement();
+  add("SELECT count(*) FROM (SELECT 1 FROM ");
+  add(child_table(query_.where[clause_].entity));
+  add(" AS s WHERE ");
+  source_where();
+  add("1 LIMIT " + std::to_string(query_.shortcut_rows + 1) + ")");
+  SearchShortcut shortcut;
+  shortcut.probe_sql = std::move(out_.sql);
+  shortcut.probe_values = std::move(out_.values);
+  shortcut.rows = rows();
+  return shortcut;
+}
+
+void check_search_orders(const SearchSpec& query) {
+  if (query.order_by.size() > kMaxSearchOrders) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid order_by: it has " + std::to_string(query.order_by.size()) +
+                    " entries, and at most " + std::to_string(kMaxSearchOrders) + " are taken");
+  }
+  if (!search_target_info(query.target).unique_order) return;
+  for (std::size_t i = 0; i < query.order_by.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const SearchOrder& one = query.order_by[i];
+      const SearchOrder& other = query.order_by[j];
+      if (one.entity != other.entity) continue;
+      const bool same = one.attribute != nullptr
+                            ? std::string_view(one.attribute->column) == other.attribute->column
+                            : one.key == other.key;
+      if (!same) continue;
+      throw Error(ErrorCode::kInvalidParameter, "`order_by` contains duplicate fields: entry " +
+                                                    std::to_string(i + 1) + " names " +
+                                                    quoted(search_order_name(one)) + " again");
+    }
+  }
+}
+
+}  // namespace
+
+SearchPlan compile_search(const SearchSpec& query) {
+  check_search_orders(query);
+  SearchPlan plan;
+  const auto part = [&](SearchSource source, std::size_t clause) {
+    plan.parts.push_back(SearchWriter(query, source, clause).rows());
+  };
+  if (query.target != SearchTarget::kRuns) {
+    part(SearchSource::kRows, 0);
+    return plan;
+  }
+  // Runs named by their ids: there is no better way than to begin with them.
+  for (std::size_t i = 0; i < query.where.size(); ++i) {
+    const SearchClause& clause = query.where[i];
+    if (clause.attribute == nullptr || std::string_view(clause.attribute->name) != "run_id")
+      continue;
+    if (clause.comparator == SearchComparator::kEqual ||
+        clause.comparator == SearchComparator::kIn) {
+      part(SearchSource::kClause, i);
+      return plan;
+    }
+  }
+  for (std::size_t i = 0; i < query.where.size(); ++i) {
+    if (plan.shortcuts.size() == kMaxSearchShortcuts) break;
+    const SearchClause& clause = query.where[i];
+    const bool is_text =
+        clause.entity == SearchEntity::kParam || clause.entity == SearchEntity::kTag;
+    if ((is_text && clause.comparator == SearchComparator::kEqual) ||
+        search_bounds_metric(clause)) {
+      plan.shortcuts.push_back(SearchWriter(query, SearchSource::kClause, i).shortcut());
+    }
+  }
+  if (query.order_by.empty() || query.order_by[0].attribute != nullptr) {
+    part(SearchSource::kRows, 0);
+    return plan;
+  }
+  // By a metric, parameter or tag: first the runs that have it, from the index of its values, then
+  // those that have not. The conditions on the same field tell which of them there can be.
+  const SearchOrder& first = query.order_by[0];
+  bool values = true;
+  bool nan = first.entity == SearchEntity::kMetric;
+  bool absent = true;
+  for (const SearchClause& clause : query.where) {
+    if (!search_same_field(first, clause)) continue;
+    if (clause.comparator == SearchComparator::kIsNull) {
+      values = false;
+    } else {
+      absent = false;
+    }
+    if (clause.comparator != SearchComparator::kNotEqual) nan = false;
+  }
+  if (values) part(SearchSource::kOrderValues, 0);
+  if (nan) part(SearchSource::kOrderNan, 0);
+  if (absent) part(SearchSource::kOrderAbsent, 0);
+  return plan;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/search_target.cpp
+namespace mlrt {
+namespace {
+
+using SearchTargetComparators = std::vector<SearchComparator>;
+
+// A run's artifact folder. "NULL: the usual place" is undone here; the bound value is the artifact
+// root with a '/' at its end.
+constexpr char kSearchRunFolder[] =
+    "coalesce(t.artifact_location, coalesce((SELECT rtrim(e.artifact_location, '/') FROM "
+    "experiments AS e WHERE e.experiment = t.experiment), ? || t.experiment) || '/' || t.run_id || "
+    "'/artifacts')";
+
+SearchTargetInfo search_runs_info() {
+  SearchTargetInfo info{};
+  info.target = SearchTarget::kRuns;
+  info.plural = "runs";
+  info.prefixes = {
+      {"metrics", SearchEntity::kMetric},
+      {"metric", SearchEntity::kMetric},
+      {"params", SearchEntity::kParam},
+      {"param", SearchEntity::kParam},
+      {"parameters", SearchEntity::kParam},
+      {"parameter", SearchEntity::kParam},
+      {"tags", SearchEntity::kTag},
+      {"tag", SearchEntity::kTag},
+      {"attributes", SearchEntity::kAttribute},
+      {"attribute", SearchEntity::kAttribute},
+      {"attr", SearchEntity::kAttribute},
+      {"run", SearchEntity::kAttribute},
+      {"datasets", SearchEntity::kDataset},
+      {"dataset", SearchEntity::kDataset},
+  };
+  info.attributes = {
+      {"run_id", "t.run_id", SearchKind::kTextOrList, true, true},
+      {"run_name", "t.name", SearchKind::kText, true, true},
+      {"user_id", "t.user", SearchKind::kText, true, true},
+      {"status", "t.status", SearchKind::kText, true, true},
+      {"artifact_uri", kSearchRunFolder, SearchKind::kText, true, true},
+      {"start_time", "t.start_time", SearchKind::kNumber, true, true},
+      {"end_time", "t.end_time", SearchKind::kNumber, true, true, true},
+      // Names that older versions of MLflow's pages showed.
+      {"created", "t.start_time", SearchKind::kNumber, true, true},
+      {"Created", "t.start_time", SearchKind::kNumber, true, true},
+      {"run name", "t.name", SearchKind::kText, true, false},
+      {"Run name", "t.name", SearchKind::kText, true, false},
+      {"Run Name", "t.name", SearchKind::kText, true, false},
+  };
+  info.dataset_fields = {
+      {"name", "d.name", SearchKind::kTextOrList, true, false},
+      {"digest", "d.digest", SearchKind::kTextOrList, true, false},
+      {"context", "x.context", SearchKind::kTextOrList, true, false},
+  };
+  info.has_metrics = true;
+  info.has_params = true;
+  info.text_kind = SearchKind::kTextOrNull;
+  info.order_keys = {SearchEntity::kMetric, SearchEntity::kParam, SearchEntity::kTag};
+  info.unique_order = true;
+  info.default_results = 1000;
+  info.max_results = 50000;
+  return info;
+}
+
+SearchTargetInfo search_experiments_info() {
+  SearchTargetInfo info{};
+  info.target = SearchTarget::kExperiments;
+  info.plural = "experiments";
+  info.prefixes = {{"attribute", SearchEntity::kAttribute},
+                   {"tags", SearchEntity::kTag},
+                   {"tag", SearchEntity::kTag}};
+  info.attributes = {
+      {"name", "t.name", SearchKind::kText, true, true},
+      {"experiment_id", "t.experiment", SearchKind::kId, true, true},
+      {"creation_time", "t.creation_time", SearchKind::kWholeNumber, true, true},
+      {"last_update_time", "t.last_update_time", SearchKind::kWholeNumber, true, true},
+  };
+  info.text_kind = SearchKind::kTextOrNull;
+  info.default_results = 1000;
+  info.max_results = 50000;
+  return info;
+}
+
+SearchTargetInfo search_logged_models_info() {
+  SearchTargetInfo info{};
+  info.target = SearchTarget::kLoggedModels;
+  info.plural = "logged models";
+  info.prefixes = {{"attributes", SearchEntity::kAttribute},
+                   {"metrics", SearchEntity::kMetric},
+                   {"params", SearchEntity::kParam},
+                   {"tags", SearchEntity::kTag}};
+  info.attributes = {
+      {"name", "t.name", SearchKind::kTextOrList, true, true},
+      {"model_id", "t.model_id", SearchKind::kTextOrList, true, true},
+      {"model_type", "t.model_type", SearchKind::kTextOrList, true, true, true},
+      {"status", "t.status", SearchKind::kTextOrList, true, true},
+      {"source_run_id", "t.source_run_id", SearchKind::kTextOrList, true, true, true},
+      {"creation_timestamp", "t.creation_time", SearchKind::kNumber, true, true},
+      {"creation_time", "t.creation_time", SearchKind::kNumber, true, true},
+      {"creation_timestamp_ms", "t.creation_time", SearchKind::kNumber, true, true},
+      {"last_updated_timestamp", "t.last_update_time", SearchKind::kNumber, true, true},
+      {"last_updated_time", "t.last_update_time", SearchKind::kNumber, true, true},
+      {"last_updated_timestamp_ms", "t.last_update_time", SearchKind::kNumber, true, true},
+  };
+  info.has_metrics = true;
+  info.has_params = true;
+  info.text_kind = SearchKind::kTextOrList;
+  info.bare_text = true;
+  info.order_keys = {SearchEntity::kMetric};
+  info.default_results = 100;
+  info.max_results = 50000;
+  return info;
+}
+
+SearchTargetInfo search_registered_models_info() {
+  SearchTargetInfo info{};
+  info.target = SearchTarget::kRegisteredModels;
+  info.plural = "registered models";
+  info.prefixes = {{"attribute", SearchEntity::kAttribute},
+                   {"tags", SearchEntity::kTag},
+                   {"tag", SearchEntity::kTag}};
+  info.attributes = {
+      {"name", "t.name", SearchKind::kTextOrList, true, true},
+      {"timestamp", "t.last_update_time", SearchKind::kNumber, false, true},
+      {"last_updated_timestamp", "t.last_update_time", SearchKind::kNumber, false, true},
+  };
+  info.text_kind = SearchKind::kText;
+  info.unique_order = true;
+  info.default_results = 100;
+  info.max_results = 1000;
+  return info;
+}
+
+SearchTargetInfo search_model_versions_info() {
+  SearchTargetInfo info{};
+  info.target = SearchTarget::kModelVersions;
+  info.plural = "model versions";
+  info.prefixes = {{"attribute", SearchEntity::kAttribute},
+                   {"tags", SearchEntity::kTag},
+                   {"tag", SearchEntity::kTag}};
+  info.attributes = {
+      {"name", "m.name", SearchKind::kTextOrList, true, true},
+      {"version_number", "t.version", SearchKind::kQuotedInteger, true, true},
+      // A version that no run made has '' here, where MLflow has NULL, which matches nothing.
+      {"run_id", "nullif(t.run_id, '')", SearchKind::kTextOrList, true, false},
+      {"source_path", "t.source", SearchKind::kText, true, false},
+      {"creation_timestamp", "t.creation_time", SearchKind::kNumber, false, true},
+      {"last_updated_timestamp", "t.last_update_time", SearchKind::kNumber, false, true},
+  };
+  info.text_kind = SearchKind::kText;
+  info.unique_order = true;
+  info.default_results = 10000;
+  info.max_results = 200000;
+  return info;
+}
+
+}  // namespace
+
+const char* search_comparator_name(SearchComparator comparator) {
+  switch (comparator) {
+    case SearchComparator::kEqual:
+      return "=";
+    case SearchComparator::kNotEqual:
+      return "!=";
+    case SearchComparator::kLess:
+      return "<";
+    case SearchComparator::kLessEqual:
+      return "<=";
+    case SearchComparator::kGreater:
+      return ">";
+    case SearchComparator::kGreaterEqual:
+      return ">=";
+    case SearchComparator::kLike:
+      return "LIKE";
+    case SearchComparator::kILike:
+      return "ILIKE";
+    case SearchComparator::kIn:
+      return "IN";
+    case SearchComparator::kNotIn:
+      return "NOT IN";
+    case SearchComparator::kIsNull:
+      return "IS NULL";
+    case SearchComparator::kIsNotNull:
+      return "IS NOT NULL";
+  }
+  throw Error(ErrorCode::kInternal, "a comparator of a search has no name");
+}
+
+const std::vector<SearchComparator>& search_comparators(SearchKind kind) {
+  using C = SearchComparator;
+  static const SearchTargetComparators numbers = {C::kEqual,     C::kNotEqual, C::kLess,
+                                                  C::kLessEqual, C::kGreater,  C::kGreaterEqual};
+  static const SearchTargetComparators text = {C::kEqual, C::kNotEqual, C::kLike, C::kILike};
+  static const SearchTargetComparators text_or_list = {C::kEqual, C::kNotEqual, C::kLike,
+                                                       C::kILike, C::kIn,       C::kNotIn};
+  static const SearchTargetComparators text_or_null = {C::kEqual, C::kNotEqual, C::kLike,
+                                                       C::kILike, C::kIsNull,   C::kIsNotNull};
+  static const SearchTargetComparators id = {C::kEqual, C::kNotEqual, C::kIn, C::kNotIn};
+  switch (kind) {
+    case SearchKind::kNumber:
+    case SearchKind::kWholeNumber:
+    case SearchKind::kQuotedInteger:
+      return numbers;
+    case SearchKind::kText:
+      return text;
+    case SearchKind::kTextOrList:
+      return text_or_list;
+    case SearchKind::kTextOrNull:
+      return text_or_null;
+    case SearchKind::kId:
+      return id;
+  }
+  throw Error(ErrorCode::kInternal, "a kind of search field has no comparators");
+}
+
+std::string search_comparator_list(SearchKind kind) {
+  std::string list;
+  for (const SearchComparator comparator : search_comparators(kind)) {
+    if (!list.empty()) list += ", ";
+    list += search_comparator_name(comparator);
+  }
+  return list;
+}
+
+const SearchTargetInfo& search_target_info(SearchTarget target) {
+  static const SearchTargetInfo runs = search_runs_info();
+  static const SearchTargetInfo experiments = search_experiments_info();
+  static const SearchTargetInfo logged_models = search_logged_models_info();
+  static const SearchTargetInfo registered_models = search_registered_models_info();
+  static const SearchTargetInfo model_versions = search_model_versions_info();
+  switch (target) {
+    case SearchTarget::kRuns:
+      return runs;
+    case SearchTarget::kExperiments:
+      return experiments;
+    case SearchTarget::kLoggedModels:
+      return logged_models;
+    case SearchTarget::kRegisteredModels:
+      return registered_models;
+    case SearchTarget::kModelVersions:
+      return model_versions;
+  }
+  throw Error(ErrorCode::kInternal, "there is no such target of a search");
+}
+
+const SearchAttribute* find_search_attribute(const std::vector<SearchAttribute>& attributes,
+                                             std::string_view name) {
+  for (const SearchAttribute& attribute : attributes) {
+    if (name == attribute.name) return &attribute;
+  }
+  return nullptr;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/system_metrics.cpp
+#include <pthread.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <thread>
+
+namespace mlrt {
+namespace {
+
+constexpr std::uint64_t kMaxProcFileBytes = 4 << 20;
+constexpr double kBytesPerMegabyte = 1e6;  // MLflow's
+constexpr std::int64_t kMinSystemMetricsIntervalMs = 10;
+
+std::string system_read(const std::string& path) {
+  try {
+    return fs::read_file(path, kMaxProcFileBytes);
+  } catch (const Error&) {
+    return {};  // the kernel does not tell
+  }
+}
+
+std::vector<std::string> system_words(std::string_view line) {
+  std::vector<std::string> words;
+  std::string word;
+  for (char c : line) {
+    if (c != ' ' && c != '\t') {
+      word += c;
+    } else if (!word.empty()) {
+      words.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  if (!word.empty()) words.push_back(std::move(word));
+  return words;
+}
+
+// Counters are whole and never negative.
+bool system_number(const std::string& word, double& value) {
+  long long number = 0;
+  if (!parse_int64(word, number) || number < 0) return false;
+  value = static_cast<double>(number);
+  return true;
+}
+
+struct SystemCpu {
+  double busy = 0, total = 0;
+};
+
+// The line "cpu" of /proc/stat (proc(5)): user nice system idle iowait irq softirq steal guest
+// guest_nice. Guests are counted in user and nice already.
+std::optional<SystemCpu> system_read_cpu(const std::string& proc) {
+  for (const std::string& line : split(system_read(fs::join(proc, "stat")), '\n')) {
+    const std::vector<std::string> words = system_words(line);
+    if (words.empty() || words[0] != "cpu") continue;
+    SystemCpu cpu;
+    double idle = 0;
+    for (std::size_t i = 1; i < words.size() && i <= 8; ++i) {
+      double ticks = 0;
+      if (!system_number(words[i], ticks)) return std::nullopt;
+      cpu.total += ticks;
+      if (i == 4 || i == 5) idle += ticks;
+    }
+    if (words.size() < 5) return std::nullopt;
+    cpu.busy = cpu.total - idle;
+    return cpu;
+  }
+  return std::nullopt;
+}
+
+struct SystemMemory {
+  double total = 0, used = 0;  // bytes
+};
+
+// /proc/meminfo. Used is what free(1) and psutil long called so: neither free, nor buffers, nor
+// page cache, nor reclaimable slabs.
+std::optional<SystemMemory> system_read_memory(const std::string& proc) {
+  std::map<std::string, double> bytes;
+  for (const std::string& line : split(system_read(fs::join(proc, "meminfo")), '\n')) {
+    const std::vector<std::string> words = system_words(line);
+    double kilobytes = 0;
+    if (words.size() >= 2 && system_number(words[1], kilobytes)) bytes[words[0]] = kilobytes * 1024;
+  }
+  SystemMemory memory;
+  memory.total = bytes["MemTotal:"];
+  if (memory.total <= 0 || bytes.count("MemFree:") == 0) return std::nullopt;
+  const double without_free = memory.total - bytes["MemFree:"];
+  memory.used = without_free - bytes["Buffers:"] - bytes["Cached:"] - bytes["SReclaimable:"];
+  // In some containers the parts do not add up.
+  if (memory.used < 0) memory.used = without_free;
+  return memory;
+}
+
+struct SystemNetwork {
+  double received = 0, sent = 0;  // bytes
+};
+
+// /proc/net/dev: "eth0: bytes packets errs drop fifo frame compressed multicast bytes ...", all
+// interfaces together, as MLflow (psutil) counts.
+std::optional<SystemNetwork> system_read_network(const std::string& proc) {
+  std::optional<SystemNetwork> network;
+  for (const std::string& line : split(system_read(fs::join(proc, "net/dev")), '\n')) {
+    const std::size_t colon = line.rfind(':');
+    if (colon == std::string::npos) continue;
+    const std::vector<std::string> words = system_words(std::string_view(line).substr(colon + 1));
+    double received = 0, sent = 0;
+    if (words.size() < 9 || !system_number(words[0], received) || !system_number(words[8], sent))
+      continue;
+    if (!network) network.emplace();
+    network->received += received;
+    network->sent += sent;
+  }
+  return network;
+}
+
+// MLflow gives all but the network with one decimal.
+double system_rounded(double value) { return std::round(value * 10) / 10; }
+
+// Threads made while this lives take no signals: those are for the program's own threads.
+class SystemSignalBlock {
+ public:
+  SystemSignalBlock() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SystemSignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SystemSignalBlock(const SystemSignalBlock&) = delete;
+  SystemSignalBlock& operator=(const SystemSignalBlock&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+SystemMetricsReader::SystemMetricsReader(std::string proc, std::string disk)
+    : proc_(std::move(proc)), disk_(std::move(disk)) {}
+
+std::vector<Metric> SystemMetricsReader::read() {
+  std::vector<Metric> metrics;
+  const std::int64_t now = now_ms();
+  const auto add = [&](const char* name, double value) {
+    Metric metric;
+    metric.key = std::string("system/") + name;
+    metric.value = value;
+    metric.timestamp_ms = now;
+    metrics.push_back(std::move(metric));
+  };
+
+  if (const auto cpu = system_read_cpu(proc_)) {
+    // Of the time since the reading before; the first one has no such time.
+    const double total = cpu->total - cpu_total_;
+    if (cpu_total_ > 0 && total > 0) {
+      const double busy = std::min(std::max(cpu->busy - cpu_busy_, 0.0), total);
+      add("cpu_utilization_percentage", system_rounded(100 * busy / total));
+    }
+    cpu_busy_ = cpu->busy;
+    cpu_total_ = cpu->total;
+  }
+  if (const auto memory = system_read_memory(proc_)) {
+    add("system_memory_usage_megabytes", system_rounded(memory->used / kBytesPerMegabyte));
+    add("system_memory_usage_percentage", system_rounded(100 * memory->used / memory->total));
+  }
+  try {
+    const fs::DiskSpace space = fs::disk_space(disk_);
+    const auto used = static_cast<double>(space.total - space.free);
+    const auto available = static_cast<double>(space.available);
+    if (used + available > 0) {
+      // As df(1) does: of what is not kept for root.
+      add("disk_usage_percentage", system_rounded(100 * used / (used + available)));
+      add("disk_usage_megabytes", system_rounded(used / kBytesPerMegabyte));
+      add("disk_available_megabytes", system_rounded(available / kBytesPerMegabyte));
+    }
+  } catch (const Error&) {
+    // The kernel does not tell.
+  }
+  if (const auto network = system_read_network(proc_)) {
+    if (first_) {
+      received_ = network->received;
+      sent_ = network->sent;
+      first_ = false;
+    }
+    // An interface that went away took its counters with it.
+    add("network_receive_megabytes",
+        std::max(network->received - received_, 0.0) / kBytesPerMegabyte);
+    add("network_transmit_megabytes", std::max(network->sent - sent_, 0.0) / kBytesPerMegabyte);
+  }
+  return metrics;
+}
+
+struct SystemMetricsSampler::State {
+  std::int64_t interval_ms = 0;
+  Log log;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool stop = false;
+  std::thread thread;
+
+  void sample_until_stopped() {
+    SystemMetricsReader reader;
+    bool warned = false;
+    auto next = std::chrono::steady_clock::now();
+    for (std::int64_t step = 0;; ++step) {
+      std::vector<Metric> metrics = reader.read();
+      for (Metric& metric : metrics) metric.step = step;
+      try {
+        if (!metrics.empty()) log(metrics);
+      } catch (const std::exception& error) {
+        if (!warned) log_warn("system metrics could not be logged", {{"error", error.what()}});
+        warned = true;
+      }
+      next =
+          std::max(next + std::chrono::milliseconds(interval_ms), std::chrono::steady_clock::now());
+      std::unique_lock<std::mutex> lock(mutex);
+      if (changed.wait_until(lock, next, [this] { return stop; })) return;
+    }
+  }
+};
+
+SystemMetricsSampler::SystemMetricsSampler(std::int64_t interval_ms, Log log)
+    : state_(std::make_unique<State>()) {
+  if (interval_ms < kMinSystemMetricsIntervalMs) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "system metrics cannot be sampled every " + std::to_string(interval_ms) +
+                    " ms: the interval must be at least " +
+                    std::to_string(kMinSystemMetricsIntervalMs) + " ms");
+  }
+  // A year: what is longer would overflow the clock, and nobody means it.
+  state_->interval_ms = std::min<std::int64_t>(interval_ms, std::int64_t{365} * 86400000);
+  state_->log = std::move(log);
+  try {
+    const SystemSignalBlock block;
+    state_->thread = std::thread([state = state_.get()] { state->sample_until_stopped(); });
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::kUnavailable, "the system refuses one more thread", error.what());
+  }
+}
+
+SystemMetricsSampler::~SystemMetricsSampler() {
+  {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->changed.notify_all();
+  state_->thread.join();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/tfevents.cpp
+#include <array>
+
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kTfHeadBytes = 12;  // length and its checksum
+constexpr std::size_t kTfTailBytes = 4;   // the data's checksum
+constexpr std::size_t kTfMaxProblems = 20;
+constexpr std::size_t kTfMaxTagBytes = 4096;
+
+// One table would do; eight let eight bytes be folded in at once.
+using TfCrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+TfCrcTables tf_make_crc_tables() {
+  TfCrcTables tables{};
+  for (std::uint32_t i = 0; i < 256; ++i) {
+    std::uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82f63b78u : 0u);
+    tables[0][i] = crc;
+  }
+  for (std::size_t t = 1; t < tables.size(); ++t) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      const std::uint32_t before = tables[t - 1][i];
+      tables[t][i] = (before >> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+
+template <typename Unsigned>
+Unsigned tf_little_endian(std::string_view bytes) {
+  Unsigned value = 0;
+  for (std::size_t i = sizeof(Unsigned); i-- > 0;) {
+    value = static_cast<Unsigned>(value << 8) | static_cast<unsigned char>(bytes[i]);
+  }
+  return value;
+}
+
+template <typename To, typename From>
+To tf_bits_as(From from) {
+  static_assert(sizeof(To) == sizeof(From), "the same bits");
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+// Thrown inside this file only, for a message that is not protobuf.
+Error tf_damaged(const std::string& what) { return Error(ErrorCode::kDataCorrupt, what); }
+
+// One field of a protobuf message: `number` for varints and fixed values, `bytes` for the rest.
+struct TfField {
+  std::uint32_t id = 0;
+  std::uint32_t wire = 0;  // 0 varint, 1 64 bits, 2 bytes, 5 32 bits
+  std::uint64_t number = 0;
+  std::string_view bytes;
+};
+
+class TfMessage {
+ public:
+  explicit TfMessage(std::string_view bytes) : rest_(bytes) {}
+
+  // False at the end. Throws kDataCorrupt.
+  bool next(TfField& field) {
+    if (rest_.empty()) return false;
+    const std::uint64_t key = varint();
+    field = TfField();
+    field.id = static_cast<std::uint32_t>(key >> 3);
+    field.wire = static_cast<std::uint32_t>(key & 7);
+    if (key >> 32 != 0 || field.id == 0) throw tf_damaged("a field without a number");
+    switch (field.wire) {
+      case 0:
+        field.number = varint();
+        return true;
+      case 1:
+        field.number = tf_little_endian<std::uint64_t>(take(8));
+        return true;
+      case 2:
+        field.bytes = take(varint());
+        return true;
+      case 5:
+        field.number = tf_little_endian<std::uint32_t>(take(4));
+        return true;
+      default:
+        throw tf_damaged("a field of the unknown kind " + std::to_string(field.wire));
+    }
+  }
+
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(take(1)[0]);
+      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+    throw tf_damaged("a number of more than ten bytes");
+  }
+
+  bool empty() const { return rest_.empty(); }
+
+ private:
+  std::string_view take(std::uint64_t size) {
+    if (size > rest_.size()) throw tf_damaged("a field that is longer than its message");
+    const std::string_view taken = rest_.substr(0, static_cast<std::size_t>(size));
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+
+  std::string_view rest_;
+};
+
+double tf_half_value(std::uint32_t bits) {
+  const double sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
+  const int exponent = static_cast<int>((bits >> 10) & 0x1f);
+  const double fraction = static_cast<double>(bits & 0x3ff) / 1024.0;
+  if (exponent == 31) return fraction == 0 ? sign * HUGE_VAL : std::nan("");
+  if (exponent == 0) return sign * std::ldexp(fraction, -14);
+  return sign * std::ldexp(1.0 + fraction, exponent - 15);
+}
+
+// The numbers of tensorflow/core/framework/types.proto.
+enum TfType : std::uint64_t {
+  kTfFloat = 1,
+  kTfDouble = 2,
+  kTfInt32 = 3,
+  kTfUint8 = 4,
+  kTfInt16 = 5,
+  kTfInt8 = 6,
+  kTfInt64 = 9,
+  kTfBool = 10,
+  kTfBfloat16 = 14,
+  kTfUint16 = 17,
+  kTfHalf = 19,
+  kTfUint32 = 22,
+  kTfUint64 = 23,
+};
+
+std::size_t tf_type_bytes(std::uint64_t type) {
+  switch (type) {
+    case kTfUint8:
+    case kTfInt8:
+    case kTfBool:
+      return 1;
+    case kTfInt16:
+    case kTfUint16:
+    case kTfHalf:
+    case kTfBfloat16:
+      return 2;
+    case kTfFloat:
+    case kTfInt32:
+    case kTfUint32:
+      return 4;
+    case kTfDouble:
+    case kTfInt64:
+    case kTfUint64:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+// A number from its bits, which stand in the low bytes.
+double tf_number(std::uint64_t type, std::uint64_t bits) {
+  switch (type) {
+    case kTfFloat:
+      return static_cast<double>(tf_bits_as<float>(static_cast<std::uint32_t>(bits)));
+    case kTfDouble:
+      return tf_bits_as<double>(bits);
+    case kTfHalf:
+      return tf_half_value(static_cast<std::uint32_t>(bits & 0xffff));
+    case kTfBfloat16:
+      return static_cast<double>(tf_bits_as<float>(static_cast<std::uint32_t>(bits << 16)));
+    case kTfInt8:
+      return static_cast<std::int8_t>(bits);
+    case kTfInt16:
+      return static_cast<std::int16_t>(bits);
+    case kTfInt32:
+      return static_cast<std::int32_t>(bits);
+    case kTfInt64:
+      return static_cast<double>(static_cast<std::int64_t>(bits));
+    case kTfBool:
+      return bits != 0 ? 1 : 0;
+    default:
+      return static_cast<double>(bits);
+  }
+}
+
+// The one number of a tensor; nothing if it holds another count, or no numbers.
+std::optional<double> tf_tensor_scalar(std::string_view tensor) {
+  std::uint64_t type = 0;
+  std::string_view content;
+  std::size_t count = 0;
+  std::uint64_t bits = 0;
+  bool one_element = true;
+  TfMessage message(tensor);
+  for (TfField field; message.next(field);) {
+    switch (field.id) {
+      case 1:
+        type = field.number;
+        break;
+      case 2: {
+        TfMessage shape(field.bytes);
+        for (TfField dimension; shape.next(dimension);) {
+          if (dimension.id == 3 && dimension.number != 0) one_element = false;
+          if (dimension.id != 2) continue;
+          std::uint64_t size = 0;  // what is absent is zero
+          TfMessage sizes(dimension.bytes);
+          for (TfField entry; sizes.next(entry);) {
+            if (entry.id == 1) size = entry.number;
+          }
+          if (size != 1) one_element = false;
+        }
+        break;
+      }
+      case 4:
+        content = field.bytes;
+        break;
+      case 5:   // float
+      case 6:   // double
+      case 7:   // int32 and smaller
+      case 10:  // int64
+      case 11:  // bool
+      case 13:  // half
+      case 16:  // uint32
+      case 17:  // uint64
+        if (field.wire != 2) {
+          ++count;
+          bits = field.number;
+        } else if (field.id == 5 || field.id == 6) {  // packed
+          const std::size_t width = field.id == 5 ? 4 : 8;
+          if (field.bytes.size() % width != 0) throw tf_damaged("a list of broken numbers");
+          count += field.bytes.size() / width;
+          if (field.bytes.size() == width) {
+            bits = width == 4 ? tf_little_endian<std::uint32_t>(field.bytes)
+                              : tf_little_endian<std::uint64_t>(field.bytes);
+          }
+        } else {
+          TfMessage numbers(field.bytes);
+          for (; !numbers.empty(); ++count) bits = numbers.varint();
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  const std::size_t width = tf_type_bytes(type);
+  if (!one_element || width == 0) return std::nullopt;
+  if (content.size() == width) {
+    bits = 0;
+    for (std::size_t i = width; i-- > 0;) {
+      bits = (bits << 8) | static_cast<unsigned char>(content[i]);
+    }
+    return tf_number(type, bits);
+  }
+  // A tensor's text form leaves a value of zero out.
+  if (content.empty() && count <= 1) return tf_number(type, count == 1 ? bits : 0);
+  return std::nullopt;
+}
+
+// The plugin that a tag belongs to, and what it has to say.
+struct TfMetadata {
+  std::string_view plugin, content;
+  std::uint64_t data_class = 0;  // 1: scalars
+};
+
+TfMetadata tf_read_metadata(std::string_view bytes) {
+  TfMetadata metadata;
+  TfMessage message(bytes);
+  for (TfField field; message.next(field);) {
+    if (field.id == 4) metadata.data_class = field.number;
+    if (field.id != 1) continue;
+    TfMessage plugin(field.bytes);
+    for (TfField part; plugin.next(part);) {
+      if (part.id == 1) metadata.plugin = part.bytes;
+      if (part.id == 2) metadata.content = part.bytes;
+    }
+  }
+  return metadata;
+}
+
+// A google.protobuf.Value as text; nothing for what is not a number, a text or a truth value.
+std::optional<std::string> tf_value_text(std::string_view bytes) {
+  std::optional<std::string> text;
+  TfMessage message(bytes);
+  for (TfField field; message.next(field);) {
+    if (field.id == 2 && field.wire == 1) text = format_double(tf_bits_as<double>(field.number));
+    if (field.id == 3 && field.wire == 2) text = std::string(field.bytes);
+    if (field.id == 4 && field.wire == 0) text = field.number != 0 ? "True" : "False";
+  }
+  return text;
+}
+
+// HParamsPluginData: session_start_info (3) has the map hparams (1).
+void tf_read_hyperparameters(std::string_view content, TfEventsSummary& summary) {
+  TfMessage plugin_data(content);
+  for (TfField start; plugin_data.next(start);) {
+    if (start.id != 3 || start.wire != 2) continue;
+    TfMessage information(start.bytes);
+    for (TfField entry; information.next(entry);) {
+      if (entry.id != 1 || entry.wire != 2) continue;
+      std::string name;
+      std::optional<std::string> value;
+      TfMessage pair(entry.bytes);
+      for (TfField part; pair.next(part);) {
+        if (part.wire != 2) continue;
+        if (part.id == 1) name = std::string(part.bytes);
+        if (part.id == 2) value = tf_value_text(part.bytes);
+      }
+      if (!name.empty() && value) summary.hyperparameters.emplace_back(std::move(name), *value);
+    }
+  }
+}
+
+class TfEventsReader {
+ public:
+  TfEventsReader(std::string_view bytes, const std::function<void(const TfScalar&)>& on_scalar)
+      : bytes_(bytes), on_scalar_(on_scalar) {}
+
+  TfEventsSummary read() {
+    std::size_t at = 0;
+    while (at < bytes_.size()) {
+      if ((++rounds_ & 0xfff) == 0) check_interrupt();
+      at = read_record(at);
+    }
+    if (hidden_problems_ > 0) {
+      summary_.problems.push_back("and " + std::to_string(hidden_problems_) + " more");
+    }
+    return std::move(summary_);
+  }
+
+ private:
+  void problem(std::size_t at, const std::string& what) {
+    if (summary_.problems.size() < kTfMaxProblems) {
+      summary_.problems.push_back("byte " + std::to_string(at) + ": " + what);
+    } else {
+      ++hidden_problems_;
+    }
+  }
+
+  // Returns where the next record is.
+  std::size_t read_record(std::size_t at) {
+    const std::string_view rest = bytes_.substr(at);
+    if (!looks_like_tfevents(rest)) {
+      ++summary_.damaged_records;
+      if (rest.size() < kTfHeadBytes) {
+        problem(at, "the file ends inside of a record");
+        return bytes_.size();
+      }
+      const std::size_t next = find_record(at + 1);
+      problem(at, "no record begins here; " + std::to_string(next - at) + " bytes are left out");
+      return next;
+    }
+    const auto size = tf_little_endian<std::uint64_t>(rest);
+    if (size > rest.size() - kTfHeadBytes ||
+        rest.size() - kTfHeadBytes - static_cast<std::size_t>(size) < kTfTailBytes) {
+      ++summary_.damaged_records;
+      problem(at, "the file ends inside of a record");
+      return bytes_.size();
+    }
+    const std::string_view data = rest.substr(kTfHeadBytes, static_cast<std::size_t>(size));
+    const std::size_t end = at + kTfHeadBytes + data.size() + kTfTailBytes;
+    if (tfrecord_crc(data) !=
+        tf_little_endian<std::uint32_t>(rest.substr(kTfHeadBytes + data.size()))) {
+      ++summary_.damaged_records;
+      problem(at, "a record whose checksum is wrong is left out");
+      return end;
+    }
+    try {
+      read_event(data);
+      ++summary_.records;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDataCorrupt) throw;
+      ++summary_.damaged_records;
+      problem(at, "a record that is not an event (" + error.message() + ") is left out");
+    }
+    return end;
+  }
+
+  // The next place where a record with a sound head begins, or the end.
+  std::size_t find_record(std::size_t at) const {
+    while (at + kTfHeadBytes <= bytes_.size()) {
+      if ((at & 0xfffff) == 0) check_interrupt();
+      if (looks_like_tfevents(bytes_.substr(at))) {
+        const auto size = tf_little_endian<std::uint64_t>(bytes_.substr(at));
+        if (size <= bytes_.size() - at) return at;
+      }
+      ++at;
+    }
+    return bytes_.size();
+  }
+
+  void read_event(std::string_view data) {
+    double wall_time = 0;
+    std::int64_t step = 0;
+    // The summary may stand before time and step, so it is read in the end.
+    std::vector<std::string_view> summaries;
+    TfMessage message(data);
+    for (TfField field; message.next(field);) {
+      if (field.id == 1 && field.wire == 1) wall_time = tf_bits_as<double>(field.number);
+      if (field.id == 2 && field.wire == 0) step = static_cast<std::int64_t>(field.number);
+      if (field.id == 5 && field.wire == 2) summaries.push_back(field.bytes);
+    }
+    // What is not a time between 1970 and the year 9999 can't be kept as milliseconds.
+    if (!(wall_time >= 0 && wall_time < 253402300800.0)) throw tf_damaged("a time out of range");
+    if (summary_.records == 0) summary_.first_time_s = wall_time;
+    if (wall_time > summary_.last_time_s) summary_.last_time_s = wall_time;
+    for (std::string_view summary : summaries) {
+      TfMessage values(summary);
+      for (TfField value; values.next(value);) {
+        if (value.id == 1 && value.wire == 2) read_value(value.bytes, wall_time, step);
+      }
+    }
+  }
+
+  void read_value(std::string_view bytes, double wall_time, std::int64_t step) {
+    TfScalar scalar;
+    std::optional<double> value;
+    std::string_view tensor, tag;
+    TfMetadata metadata;
+    bool has_metadata = false;
+    TfMessage message(bytes);
+    for (TfField field; message.next(field);) {
+      if (field.id == 1 && field.wire == 2) tag = field.bytes;
+      if (field.id == 2 && field.wire == 5) {
+        value = static_cast<double>(tf_bits_as<float>(static_cast<std::uint32_t>(field.number)));
+      }
+      if (field.id == 8 && field.wire == 2) tensor = field.bytes;
+      if (field.id == 9 && field.wire == 2) {
+        metadata = tf_read_metadata(field.bytes);
+        has_metadata = true;
+      }
+    }
+    if (tag.size() > kTfMaxTagBytes || !is_utf8(tag)) throw tf_damaged("a tag that is not a text");
+    scalar.tag = std::string(tag);
+    if (metadata.plugin == "hparams") {
+      tf_read_hyperparameters(metadata.content, summary_);
+      return;
+    }
+    // Only the first value of a tag says whose it is.
+    if (has_metadata && !metadata.plugin.empty()) {
+      foreign_tags_.emplace(scalar.tag, metadata.plugin != "scalars" && metadata.data_class != 1);
+    }
+    if (!value && !tensor.empty()) {
+      const auto known = foreign_tags_.find(scalar.tag);
+      if (known == foreign_tags_.end() || !known->second) value = tf_tensor_scalar(tensor);
+    }
+    if (!value) {
+      ++summary_.other_values;
+      return;
+    }
+    scalar.value = *value;
+    scalar.step = step;
+    scalar.wall_time_s = wall_time;
+    ++summary_.scalars;
+    on_scalar_(scalar);
+  }
+
+  std::string_view bytes_;
+  const std::function<void(const TfScalar&)>& on_scalar_;
+  TfEventsSummary summary_;
+  std::map<std::string, bool, std::less<>> foreign_tags_;  // true: another plugin's than "scalars"
+  std::size_t hidden_problems_ = 0;
+  std::size_t rounds_ = 0;
+};
+
+}  // namespace
+
+std::uint32_t tfrecord_crc(std::string_view bytes) {
+  static const TfCrcTables tables = tf_make_crc_tables();
+  std::uint32_t crc = 0xffffffffu;
+  while (bytes.size() >= 8) {
+    const std::uint64_t word = tf_little_endian<std::uint64_t>(bytes) ^ crc;
+    crc = 0;
+    for (std::size_t i = 0; i < 8; ++i) crc ^= tables[7 - i][(word >> (8 * i)) & 0xff];
+    bytes.remove_prefix(8);
+  }
+  for (char c : bytes) crc = (crc >> 8) ^ tables[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
+  crc = ~crc;
+  return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+}
+
+bool looks_like_tfevents(std::string_view bytes) {
+  return bytes.size() >= kTfHeadBytes &&
+         tfrecord_crc(bytes.substr(0, 8)) == tf_little_endian<std::uint32_t>(bytes.substr(8));
+}
+
+TfEventsSummary read_tfevents(std::string_view bytes,
+                              const std::function<void(const TfScalar& scalar)>& on_scalar) {
+  return TfEventsReader(bytes, on_scalar).read();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/tracking_experiments.cpp
+namespace mlrt {
+namespace {
+
+// A name is taken by deleted experiments too.
+void experiment_check_name_free(Transaction& transaction, const std::string& name,
+                                std::int64_t but_for) {
+  Statement found = transaction.query("SELECT experiment FROM experiments WHERE name = ?", name);
+  if (!found.step() || found.integer(0) == but_for) return;
+  throw Error(ErrorCode::kAlreadyExists, "Experiment(name=" + name + ") already exists.");
+}
+
+void experiment_write_tag(Transaction& transaction, std::int64_t experiment, const Tag& tag) {
+  transaction.run(
+      "INSERT INTO experiment_tags (experiment, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+      "SET value = excluded.value",
+      experiment, tag.key, tag.value);
+}
+
+// Throws kNotFound unless the experiment is there and in that stage.
+void experiment_require_stage(Transaction& transaction, std::int64_t experiment,
+                              const char* stage) {
+  Statement found = transaction.query(
+      "SELECT 1 FROM experiments WHERE experiment = ? AND lifecycle_stage = ?", experiment, stage);
+  if (found.step()) return;
+  throw Error(ErrorCode::kNotFound,
+              "No Experiment with id=" + std::to_string(experiment) + " exists");
+}
+
+}  // namespace
+
+std::string TrackingStore::create_experiment(const std::string& name,
+                                             const std::string& artifact_location,
+                                             const std::vector<Tag>& tags) {
+  check_experiment_name(name);
+  std::optional<std::string> location;
+  if (!artifact_location.empty()) location = checked_artifact_location(artifact_location);
+  for (const Tag& tag : tags) check_experiment_tag(tag);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  experiment_check_name_free(transaction, name, -1);
+  const std::int64_t now = now_ms();
+  const std::int64_t id = transaction.insert(
+      "INSERT INTO experiments (name, artifact_location, creation_time, last_update_time) VALUES "
+      "(?, ?, ?, ?) RETURNING experiment",
+      name, location, now, now);
+  for (const Tag& tag : tags) experiment_write_tag(transaction, id, tag);
+  transaction.commit();
+  return std::to_string(id);
+}
+
+Experiment TrackingStore::experiment(const std::string& id) const {
+  const std::int64_t number = parse_experiment_id(id);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return find_experiment_row(transaction, number, artifact_root_);
+}
+
+std::optional<Experiment> TrackingStore::experiment_by_name(const std::string& name) const {
+  check_experiment_name(name);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return find_experiment_row(transaction, name, artifact_root_);
+}
+
+std::vector<Experiment> TrackingStore::list_experiments() const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  std::vector<Experiment> experiments;
+  Statement row = transaction.query(
+      "SELECT experiment FROM experiments WHERE lifecycle_stage = 'active' ORDER BY experiment");
+  while (row.step())
+    experiments.push_back(find_experiment_row(transaction, row.integer(0), artifact_root_));
+  return experiments;
+}
+
+SearchPage<Experiment> TrackingStore::search_experiments(const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kExperiments;
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const SearchRows found = search_store(transaction, scope, query);
+  SearchPage<Experiment> page;
+  for (const SearchRow& row : found.rows)
+    page.items.push_back(find_experiment_row(transaction, row.row, artifact_root_));
+  page.next_page_token = found.next_page_token;
+  return page;
+}
+
+void TrackingStore::rename_experiment(const std::string& id, const std::string& name) {
+  const std::int64_t number = parse_experiment_id(id);
+  check_experiment_name(name);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  if (find_experiment_row(transaction, number, artifact_root_).lifecycle_stage != "active") {
+    throw Error(ErrorCode::kInvalidParameter, "Cannot rename a non-active experiment.");
+  }
+  experiment_check_name_free(transaction, name, number);
+  transaction.run("UPDATE experiments SET name = ?, last_update_time = ? WHERE experiment = ?",
+                  name, now_ms(), number);
+  transaction.commit();
+}
+
+void TrackingStore::delete_experiment(const std::string& id) {
+  const std::int64_t number = parse_experiment_id(id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  experiment_require_stage(transaction, number, "active");
+  const std::int64_t now = now_ms();
+  transaction.run(
+      "UPDATE experiments SET lifecycle_stage = 'deleted', deleted_time = ?, last_update_time = ? "
+      "WHERE experiment = ?",
+      now, now, number);
+  transaction.run(
+      "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE experiment = ? AND "
+      "lifecycle_stage = 'active'",
+      now, number);
+  transaction.commit();
+}
+
+void TrackingStore::restore_experiment(const std::string& id) {
+  const std::int64_t number = parse_experiment_id(id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  experiment_require_stage(transaction, number, "deleted");
+  transaction.run(
+      "UPDATE experiments SET lifecycle_stage = 'active', deleted_time = NULL, last_update_time = "
+      "? WHERE experiment = ?",
+      now_ms(), number);
+  transaction.run(
+      "UPDATE runs SET lifecycle_stage = 'active', deleted_time = NULL WHERE experiment = ? AND "
+      "lifecycle_stage = 'deleted'",
+      number);
+  transaction.commit();
+}
+
+void TrackingStore::set_experiment_tag(const std::string& id, const std::string& key,
+                                       const std::string& value) {
+  const std::int64_t number = parse_experiment_id(id);
+  check_experiment_tag({key, value});
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  require_active_experiment(transaction, number);
+  experiment_write_tag(transaction, number, {key, value});
+  transaction.commit();
+}
+
+void TrackingStore::delete_experiment_tag(const std::string& id, const std::string& key) {
+  const std::int64_t number = parse_experiment_id(id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  require_active_experiment(transaction, number);
+  const std::int64_t found = transaction.insert(
+      "DELETE FROM experiment_tags WHERE experiment = ? AND key = ? RETURNING 1", number, key);
+  if (found == 0) {
+    throw Error(ErrorCode::kNotFound, "No tag with name: " + key + " in experiment with id " + id);
+  }
+  transaction.commit();
+}
+
+}  // namespace mlrt
+
+// ---- tracking/tracking_garbage.cpp
+namespace mlrt {
+namespace {
+
+// So many runs or models go in one transaction: others who write wait for it.
+constexpr std::int64_t kGarbageBatch = 50;
+
+// What is to go. A deleted experiment goes with all runs and logged models of it, but stays while
+// a run of it is active (one that was restored alone). Experiment 0 stays: there is always a
+// "Default". ?1 is the time that it must have been deleted by.
+constexpr char kGarbageExperiments[] =
+    "SELECT e.experiment FROM experiments AS e WHERE e.lifecycle_stage = 'deleted' AND "
+    "coalesce(e.deleted_time, 0) <= ?1 AND e.experiment <> 0 AND NOT EXISTS (SELECT 1 FROM runs AS "
+    "a WHERE a.experiment = e.experiment AND a.lifecycle_stage = 'active')";
+
+std::string garbage_of(const char* table) {
+  return std::string(" FROM ") + table +
+         " AS t WHERE (t.lifecycle_stage = 'deleted' AND coalesce(t.deleted_time, 0) <= ?1) OR "
+         "t.experiment IN (" +
+         kGarbageExperiments + ")";
+}
+
+// The folder to remove for an artifact folder: MLflow's layout has one named by the id around it.
+// Nothing for a folder that we did not lay out ourselves, unless it is below our root.
+std::string garbage_folder(const std::string& artifacts, const std::string& id,
+                           const std::string& artifact_root) {
+  const std::string above = fs::parent(artifacts);
+  if (fs::basename(above) == id && fs::basename(artifacts) == "artifacts") return above;
+  return starts_with(artifacts, artifact_root + "/") ? artifacts : std::string();
+}
+
+std::uint64_t garbage_remove_folder(const std::string& folder, bool dry_run) {
+  if (folder.empty()) return 0;
+  const std::uint64_t bytes = fs::tree_size(folder).bytes;
+  if (!dry_run) fs::remove_tree(folder);
+  return bytes;
+}
+
+struct GarbageItem {
+  std::int64_t row = 0;
+  std::string id;
+};
+
+std::vector<GarbageItem> garbage_items(Transaction& transaction, const std::string& sql,
+                                       std::int64_t until_ms, std::int64_t after) {
+  std::vector<GarbageItem> items;
+  Statement row = transaction.query(sql, until_ms, after);
+  while (row.step()) items.push_back({row.integer(0), row.text(1)});
+  return items;
+}
+
+// The files go before the rows are gone for good: a stop between the two leaves rows that the next
+// collection finds again, never files that nobody knows of.
+template <typename Remove>
+std::size_t garbage_collect(Database& database, const std::string& sql, std::int64_t until_ms,
+                            bool dry_run, const Remove& remove) {
+  std::size_t count = 0;
+  std::int64_t after = std::numeric_limits<std::int64_t>::min();
+  for (;;) {
+    Transaction transaction(database,
+                            dry_run ? Transaction::Mode::kRead : Transaction::Mode::kWrite);
+    const std::vector<GarbageItem> items = garbage_items(transaction, sql, until_ms, after);
+    for (const GarbageItem& item : items) remove(transaction, item);
+    transaction.commit();
+    count += items.size();
+    if (static_cast<std::int64_t>(items.size()) < kGarbageBatch) return count;
+    after = items.back().row;
+  }
+}
+
+}  // namespace
+
+TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
+  const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
+  Garbage garbage;
+  const auto sql = [](const char* table, const char* row, const char* id) {
+    return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
+           garbage_of(table) + ") WHERE row > ?2 ORDER BY row LIMIT " +
+           std::to_string(kGarbageBatch);
+  };
+
+  garbage.logged_models = garbage_collect(
+      *database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        const std::string artifacts =
+            logged_model_folder(find_logged_model(transaction, item.id), artifact_root_);
+        if (!dry_run) {
+          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
+        }
+        garbage.artifact_bytes +=
+            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
+      });
+  garbage.runs = garbage_collect(
+      *database_, sql("runs", "run", "run_id"), until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        const std::string artifacts =
+            run_artifact_folder(find_run_row(transaction, item.row), artifact_root_);
+        if (!dry_run) {
+          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
+        }
+        garbage.artifact_bytes +=
+            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
+      });
+  const std::string experiments =
+      std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
+      ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
+  garbage.experiments = garbage_collect(
+      *database_, experiments, until_ms, dry_run,
+      [&](Transaction& transaction, const GarbageItem& item) {
+        bool has_own_place = false;
+        {
+          Statement row = transaction.query(
+              "SELECT artifact_location FROM experiments WHERE experiment = ?", item.row);
+          has_own_place = row.step() && !row.is_null(0);
+        }
+        if (dry_run) return;
+        // A run or model that came in since the first steps goes with it, as it is below its
+        // folder.
+        transaction.run("DELETE FROM logged_models WHERE experiment = ?", item.row);
+        transaction.run("DELETE FROM runs WHERE experiment = ?", item.row);
+        transaction.run("DELETE FROM experiments WHERE experiment = ?", item.row);
+        // A place that the user chose may hold other things.
+        if (has_own_place) return;
+        garbage.artifact_bytes += garbage_remove_folder(
+            experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
+      });
+  return garbage;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/tracking_logging.cpp
+namespace mlrt {
+namespace {
+
+constexpr char kDatasetContextTag[] = "mlflow.data.context";
+
+void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
+                           const std::vector<Param>& params) {
+  for (const Param& param : params) {
+    std::optional<std::string> old;
+    {
+      Statement found = transaction.query("SELECT value FROM params WHERE run = ? AND key = ?",
+                                          row.run, param.key);
+      if (found.step()) old = found.text(0);
+    }
+    if (!old) {
+      transaction.run("INSERT INTO params (run, key, value) VALUES (?, ?, ?)", row.run, param.key,
+                      param.value);
+    } else if (*old != param.value) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "Changing param values is not allowed. Param with key='" + param.key +
+                      "' was already logged with value='" + *old + "' for run ID='" +
+                      row.record.run_id + "'. Attempted logging new value '" + param.value + "'.");
+    }
+  }
+}
+
+// `metrics` have their times.
+void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
+                            const std::vector<Metric>& metrics, const std::string& writer_id) {
+  std::vector<MetricRecord> records;
+  records.reserve(metrics.size());
+  std::set<std::string_view> models;
+  for (const Metric& metric : metrics) {
+    // Only a model that is there can have metrics: a mistyped id would lose them.
+    if (!metric.model_id.empty() && models.insert(metric.model_id).second)
+      find_logged_model(transaction, metric.model_id);
+    records.push_back({&metric, transaction.next_sequence()});
+  }
+  add_metrics(transaction, row.run, writer_id, records);
+}
+
+struct TrackingBatch {
+  std::vector<Metric> metrics;
+  std::vector<Param> params;
+  std::vector<Tag> tags;
+};
+
+// Everything is checked before the store is asked for anything.
+void tracking_log(Database& database, const std::string& run_id, TrackingBatch batch,
+                  bool numbered) {
+  check_run_id(run_id);
+  const auto path = [numbered](const char* list, std::size_t i) {
+    return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
+  };
+  const std::int64_t now = now_ms();
+  for (std::size_t i = 0; i < batch.metrics.size(); ++i) {
+    check_metric(batch.metrics[i], path("metrics", i));
+    if (batch.metrics[i].timestamp_ms == 0) batch.metrics[i].timestamp_ms = now;
+  }
+  for (std::size_t i = 0; i < batch.params.size(); ++i)
+    batch.params[i] = checked_param(batch.params[i], path("params", i));
+  batch.tags = checked_tags(batch.tags, numbered);
+  check_unique_params(batch.params);
+
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  tracking_write_params(transaction, row, batch.params);
+  tracking_write_metrics(transaction, row, batch.metrics, database.writer_id());
+  write_run_tags(transaction, row.run, batch.tags);
+  transaction.commit();
+}
+
+// MLflow has the context among the tags.
+DatasetInput tracking_checked_input(const DatasetInput& input) {
+  DatasetInput checked = input;
+  checked.tags.clear();
+  for (const Tag& tag : input.tags) {
+    if (tag.key != kDatasetContextTag) {
+      checked.tags.push_back(tag);
+    } else if (checked.context.empty()) {
+      checked.context = tag.value;
+    }
+  }
+  check_dataset(checked);
+  return checked;
+}
+
+void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
+                          const DatasetInput& input) {
+  // A data set is known by name and digest: what it was described as first stays.
+  transaction.run(
+      "INSERT OR IGNORE INTO datasets (experiment, name, digest, source_type, source, schema, "
+      "profile) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      row.experiment, input.name, input.digest, input.source_type, input.source, input.schema,
+      input.profile);
+  std::int64_t dataset = 0;
+  {
+    Statement found = transaction.query(
+        "SELECT dataset FROM datasets WHERE experiment = ? AND name = ? AND digest = ?",
+        row.experiment, input.name, input.digest);
+    if (found.step()) dataset = found.integer(0);
+  }
+  const std::int64_t is_new = transaction.insert(
+      "INSERT OR IGNORE INTO inputs (run, dataset, context) VALUES (?, ?, ?) RETURNING 1", row.run,
+      dataset, input.context);
+  if (is_new == 0) return;
+  for (const Tag& tag : input.tags) {
+    transaction.run(
+        "INSERT INTO input_tags (run, dataset, context, key, value) VALUES (?, ?, ?, ?, ?) ON "
+        "CONFLICT DO UPDATE SET value = excluded.value",
+        row.run, dataset, input.context, tag.key, tag.value);
+  }
+}
+
+}  // namespace
+
+void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
+  tracking_log(*database_, run_id, {{}, params, {}}, params.size() > 1);
+}
+
+void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
+  tracking_log(*database_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+}
+
+void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
+  tracking_log(*database_, run_id, {{}, {}, tags}, tags.size() > 1);
+}
+
+void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
+                              const std::vector<Param>& params, const std::vector<Tag>& tags) {
+  check_batch_limits(metrics.size(), params.size(), tags.size());
+  tracking_log(*database_, run_id, {metrics, params, tags}, true);
+}
+
+void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  const std::int64_t found =
+      transaction.insert("DELETE FROM tags WHERE run = ? AND key = ? RETURNING 1", row.run, key);
+  if (found == 0) {
+    throw Error(ErrorCode::kNotFound, "No tag with name: " + key + " in run with id " + run_id);
+  }
+  transaction.commit();
+}
+
+void TrackingStore::log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs) {
+  check_run_id(run_id);
+  std::vector<DatasetInput> checked;
+  for (const DatasetInput& input : inputs) checked.push_back(tracking_checked_input(input));
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  for (const DatasetInput& input : checked) tracking_write_input(transaction, row, input);
+  transaction.commit();
+}
+
+void TrackingStore::log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs) {
+  check_run_id(run_id);
+  for (const RunOutput& output : outputs) check_logged_model_id(output.model_id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  for (const RunOutput& output : outputs) {
+    transaction.run(
+        "INSERT INTO outputs (run, model_id, step) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET step "
+        "= excluded.step",
+        row.run, output.model_id, output.step);
+  }
+  transaction.commit();
+}
+
+std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
+                                                  const std::string& key) const {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key);
+}
+
+std::vector<Metric> TrackingStore::sampled_history(const std::string& run_id,
+                                                   const std::string& key,
+                                                   std::size_t max_points) const {
+  check_run_id(run_id);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key,
+                             max_points == 0 ? 1 : max_points);
+}
+
+}  // namespace mlrt
+
+// ---- tracking/tracking_rows.cpp
+namespace mlrt {
 
 const char kRunNameTag[] = "mlflow.runName";
 const char kUserTag[] = "mlflow.user";
 
-// A row of runs, and what of its experiment its folder depends on.
-struct TrackingRunRow {
-  std::int64_t run = 0;
-  std::int64_t experiment = 0;
-  std::optional<std::string> location, experiment_location;
-  RunRecord record;
-};
+namespace {
 
-constexpr char kRunColumns[] =
+constexpr char kTrackingRunColumns[] =
     "SELECT run, run_id, runs.name, experiment, user, status, start_time, end_time, "
-    "runs.lifecycle_stage, "
-    "runs.artifact_location, experiments.artifact_location FROM runs JOIN experiments USING "
-    "(experiment) ";
+    "runs.lifecycle_stage, runs.artifact_location, experiments.artifact_location FROM runs JOIN "
+    "experiments USING (experiment) ";
+
+constexpr char kTrackingExperimentColumns[] =
+    "SELECT experiment, name, artifact_location, lifecycle_stage, creation_time, last_update_time "
+    "FROM experiments ";
 
 std::optional<std::string> tracking_optional_text(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -12223,15 +20969,89 @@ TrackingRunRow tracking_read_run(const Statement& row) {
   return found;
 }
 
-TrackingRunRow tracking_find_run(Transaction& transaction, const std::string& run_id) {
-  static const std::string sql = std::string(kRunColumns) + "WHERE run_id = ?";
+void tracking_read_metrics(Transaction& transaction, std::int64_t run, RunRecord& record) {
+  Statement rows = transaction.query(
+      "SELECT name, value, timestamp, step, model_id, dataset_name, dataset_digest FROM "
+      "latest_metrics JOIN metric_keys USING (metric_key) JOIN metric_links USING (link) WHERE run "
+      "= ? ORDER BY name",
+      run);
+  while (rows.step()) {
+    record.metrics.push_back({rows.text(0), rows.real(1), rows.integer(2), rows.integer(3),
+                              rows.text(4), rows.text(5), rows.text(6)});
+  }
+}
+
+void tracking_read_inputs(Transaction& transaction, std::int64_t run, RunRecord& record) {
+  std::vector<std::int64_t> datasets;
+  {
+    Statement rows = transaction.query(
+        "SELECT name, digest, source_type, source, schema, profile, context, dataset FROM inputs "
+        "JOIN datasets USING (dataset) WHERE run = ? ORDER BY name, digest, context",
+        run);
+    while (rows.step()) {
+      record.inputs.push_back({rows.text(0),
+                               rows.text(1),
+                               rows.text(2),
+                               rows.text(3),
+                               rows.text(4),
+                               rows.text(5),
+                               rows.text(6),
+                               {}});
+      datasets.push_back(rows.integer(7));
+    }
+  }
+  for (std::size_t i = 0; i < datasets.size(); ++i) {
+    DatasetInput& input = record.inputs[i];
+    Statement rows = transaction.query(
+        "SELECT key, value FROM input_tags WHERE run = ? AND dataset = ? AND context = ? ORDER BY "
+        "key",
+        run, datasets[i], input.context);
+    while (rows.step()) input.tags.push_back({rows.text(0), rows.text(1)});
+  }
+}
+
+Experiment tracking_read_experiment(Transaction& transaction, const Statement& row,
+                                    const std::string& artifact_root) {
+  Experiment experiment;
+  experiment.id = std::to_string(row.integer(0));
+  experiment.name = row.text(1);
+  experiment.artifact_location =
+      experiment_artifact_folder(row.integer(0), tracking_optional_text(row, 2), artifact_root);
+  experiment.lifecycle_stage = row.text(3);
+  experiment.creation_time_ms = row.integer(4);
+  experiment.last_update_time_ms = row.integer(5);
+  Statement tag = transaction.query(
+      "SELECT key, value FROM experiment_tags WHERE experiment = ? ORDER BY key", row.integer(0));
+  while (tag.step()) experiment.tags.push_back({tag.text(0), tag.text(1)});
+  return experiment;
+}
+
+[[noreturn]] void tracking_no_experiment(std::int64_t experiment) {
+  throw Error(ErrorCode::kNotFound,
+              "No Experiment with id=" + std::to_string(experiment) + " exists");
+}
+
+}  // namespace
+
+TrackingRunRow find_run_row(Transaction& transaction, const std::string& run_id) {
+  static const std::string sql = std::string(kTrackingRunColumns) + "WHERE run_id = ?";
   Statement row = transaction.query(sql, run_id);
   if (!row.step()) throw Error(ErrorCode::kNotFound, "Run with id=" + run_id + " not found");
   return tracking_read_run(row);
 }
 
-TrackingRunRow tracking_find_active_run(Transaction& transaction, const std::string& run_id) {
-  TrackingRunRow row = tracking_find_run(transaction, run_id);
+TrackingRunRow find_run_row(Transaction& transaction, std::int64_t run) {
+  static const std::string sql = std::string(kTrackingRunColumns) + "WHERE run = ?";
+  Statement row = transaction.query(sql, run);
+  if (!row.step()) {
+    throw Error(ErrorCode::kNotFound, "a run is not in the store any more",
+                "run " + std::to_string(run));
+  }
+  return tracking_read_run(row);
+}
+
+TrackingRunRow find_active_run_row(Transaction& transaction, const std::string& run_id) {
+  TrackingRunRow row = find_run_row(transaction, run_id);
   if (row.record.lifecycle_stage != "active") {
     throw Error(ErrorCode::kInvalidParameter,
                 "The run " + run_id + " must be in the 'active' state. Current state is " +
@@ -12240,23 +21060,23 @@ TrackingRunRow tracking_find_active_run(Transaction& transaction, const std::str
   return row;
 }
 
-std::string tracking_experiment_folder(const std::string& root, std::int64_t experiment,
-                                       const std::optional<std::string>& location) {
-  return location ? *location : fs::join(root, std::to_string(experiment));
+std::string experiment_artifact_folder(std::int64_t experiment,
+                                       const std::optional<std::string>& location,
+                                       const std::string& artifact_root) {
+  return location ? *location : fs::join(artifact_root, std::to_string(experiment));
 }
 
-std::string tracking_run_folder(const std::string& root, const TrackingRunRow& row) {
+std::string run_artifact_folder(const TrackingRunRow& row, const std::string& artifact_root) {
   if (row.location) return *row.location;
   const std::string experiment =
-      tracking_experiment_folder(root, row.experiment, row.experiment_location);
+      experiment_artifact_folder(row.experiment, row.experiment_location, artifact_root);
   return fs::join(fs::join(experiment, row.record.run_id), "artifacts");
 }
 
-// Fills in what hangs on a run.
-RunRecord tracking_full_record(Transaction& transaction, TrackingRunRow row,
-                               const std::string& root) {
+RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
+                          const std::string& artifact_root) {
   RunRecord& record = row.record;
-  record.artifact_folder = tracking_run_folder(root, row);
+  record.artifact_folder = run_artifact_folder(row, artifact_root);
   {
     Statement rows =
         transaction.query("SELECT key, value FROM params WHERE run = ? ORDER BY key", row.run);
@@ -12267,213 +21087,84 @@ RunRecord tracking_full_record(Transaction& transaction, TrackingRunRow row,
         transaction.query("SELECT key, value FROM tags WHERE run = ? ORDER BY key", row.run);
     while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
   }
+  tracking_read_metrics(transaction, row.run, record);
+  tracking_read_inputs(transaction, row.run, record);
   {
     Statement rows = transaction.query(
-        "SELECT name, value, timestamp, step FROM latest_metrics JOIN metric_keys USING "
-        "(metric_key) WHERE run = ? "
-        "ORDER BY name",
-        row.run);
-    while (rows.step())
-      record.metrics.push_back({rows.text(0), rows.real(1), rows.integer(2), rows.integer(3)});
-  }
-  {
-    Statement rows = transaction.query(
-        "SELECT name, digest, source_type, source, schema, profile, context FROM inputs JOIN "
-        "datasets USING (dataset) "
-        "WHERE run = ? ORDER BY name, digest, context",
-        row.run);
-    while (rows.step()) {
-      record.inputs.push_back({rows.text(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4),
-                               rows.text(5), rows.text(6)});
-    }
+        "SELECT model_id, step FROM outputs WHERE run = ? ORDER BY step, model_id", row.run);
+    while (rows.step()) record.outputs.push_back({rows.text(0), rows.integer(1)});
   }
   return std::move(record);
 }
 
-Experiment tracking_read_experiment(const Statement& row, const std::string& root) {
-  Experiment experiment;
-  experiment.id = std::to_string(row.integer(0));
-  experiment.name = row.text(1);
-  experiment.artifact_location =
-      tracking_experiment_folder(root, row.integer(0), tracking_optional_text(row, 2));
-  experiment.lifecycle_stage = row.text(3);
-  experiment.creation_time_ms = row.integer(4);
-  experiment.last_update_time_ms = row.integer(5);
-  return experiment;
+Experiment find_experiment_row(Transaction& transaction, std::int64_t experiment,
+                               const std::string& artifact_root) {
+  static const std::string sql = std::string(kTrackingExperimentColumns) + "WHERE experiment = ?";
+  Statement row = transaction.query(sql, experiment);
+  if (!row.step()) tracking_no_experiment(experiment);
+  return tracking_read_experiment(transaction, row, artifact_root);
 }
 
-constexpr char kExperimentColumns[] =
-    "SELECT experiment, name, artifact_location, lifecycle_stage, creation_time, last_update_time "
-    "FROM experiments ";
-
-void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
-                           const std::vector<Param>& params) {
-  for (const Param& param : params) {
-    std::optional<std::string> old;
-    {
-      Statement found = transaction.query("SELECT value FROM params WHERE run = ? AND key = ?",
-                                          row.run, param.key);
-      if (found.step()) old = found.text(0);
-    }
-    if (!old) {
-      transaction.run("INSERT INTO params (run, key, value) VALUES (?, ?, ?)", row.run, param.key,
-                      param.value);
-    } else if (*old != param.value) {
-      throw Error(ErrorCode::kInvalidParameter,
-                  "Changing param values is not allowed. Param with key='" + param.key +
-                      "' was already logged with value='" + *old + "' for run ID='" +
-                      row.record.run_id + "'. Attempted logging new value '" + param.value + "'.");
-    }
-  }
+std::optional<Experiment> find_experiment_row(Transaction& transaction, const std::string& name,
+                                              const std::string& artifact_root) {
+  static const std::string sql = std::string(kTrackingExperimentColumns) + "WHERE name = ?";
+  Statement row = transaction.query(sql, name);
+  if (!row.step()) return std::nullopt;
+  return tracking_read_experiment(transaction, row, artifact_root);
 }
 
-void tracking_write_tags(Transaction& transaction, const TrackingRunRow& row,
-                         const std::vector<Tag>& tags) {
+void require_active_experiment(Transaction& transaction, std::int64_t experiment) {
+  Statement found =
+      transaction.query("SELECT lifecycle_stage FROM experiments WHERE experiment = ?", experiment);
+  if (!found.step()) tracking_no_experiment(experiment);
+  if (found.text(0) == "active") return;
+  throw Error(ErrorCode::kInvalidParameter,
+              "The experiment " + std::to_string(experiment) +
+                  " must be in the 'active' state. Current state is " + found.text(0) + ".");
+}
+
+void write_run_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags) {
   for (const Tag& tag : tags) {
     transaction.run(
         "INSERT INTO tags (run, key, value) VALUES (?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET "
-        "value = "
-        "excluded.value",
-        row.run, tag.key, tag.value);
-    if (tag.key == kRunNameTag) {
-      check_run_name(tag.value);
-      transaction.run("UPDATE runs SET name = ? WHERE run = ?", tag.value, row.run);
-    }
+        "value = excluded.value",
+        run, tag.key, tag.value);
+    if (tag.key != kRunNameTag) continue;
+    check_run_name(tag.value);
+    transaction.run("UPDATE runs SET name = ? WHERE run = ?", tag.value, run);
   }
 }
 
-std::int64_t tracking_intern(Transaction& transaction, const char* select, const char* insert,
-                             const std::string& text) {
-  {
-    Statement found = transaction.query(select, text);
-    if (found.step()) return found.integer(0);
+std::vector<Tag> checked_tags(const std::vector<Tag>& tags, bool numbered) {
+  std::vector<Tag> checked;
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    checked.push_back(checked_tag(tags[i], numbered ? "tags[" + std::to_string(i) + "]" : ""));
   }
-  return transaction.insert(insert, text);
+  return checked;
 }
 
-void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
-                            const std::vector<Metric>& metrics, const std::string& writer_id) {
-  if (metrics.empty()) return;
-  const std::int64_t now = now_ms();
-  const std::int64_t writer =
-      tracking_intern(transaction, "SELECT writer FROM writers WHERE writer_id = ?",
-                      "INSERT INTO writers (writer_id) VALUES (?) RETURNING writer", writer_id);
-  std::map<std::string, std::int64_t> keys;
-  for (const Metric& metric : metrics) {
-    auto [known, is_new] = keys.emplace(metric.key, 0);
-    if (is_new) {
-      known->second = tracking_intern(
-          transaction, "SELECT metric_key FROM metric_keys WHERE name = ?",
-          "INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", metric.key);
-    }
-    const std::int64_t timestamp = metric.timestamp_ms == 0 ? now : metric.timestamp_ms;
-    transaction.run(
-        "INSERT INTO metrics (run, metric_key, writer, seq, step, timestamp, value) VALUES (?, ?, "
-        "?, ?, ?, ?, ?)",
-        row.run, known->second, writer, transaction.next_sequence(), metric.step, timestamp,
-        metric.value);
-    // MLflow's rule: the greatest (step, timestamp, value). A NaN, which is NULL here, is below all
-    // values, so that the order of arrival does not matter.
-    transaction.run(
-        "INSERT INTO latest_metrics (run, metric_key, step, timestamp, value) VALUES (?, ?, ?, ?, "
-        "?) "
-        "ON CONFLICT (run, metric_key) DO UPDATE SET step = excluded.step, timestamp = "
-        "excluded.timestamp, "
-        "value = excluded.value WHERE excluded.step > step OR (excluded.step = step AND "
-        "(excluded.timestamp > timestamp OR (excluded.timestamp = timestamp AND "
-        "(value IS NULL OR excluded.value > value))))",
-        row.run, known->second, metric.step, timestamp, metric.value);
-  }
+}  // namespace mlrt
+
+// ---- tracking/tracking_store.cpp
+namespace mlrt {
+namespace {
+
+bool tracking_is_final(RunStatus status) {
+  return status != RunStatus::kRunning && status != RunStatus::kScheduled;
 }
 
-struct TrackingBatch {
-  std::vector<Metric> metrics;
-  std::vector<Param> params;
-  std::vector<Tag> tags;
-};
-
-// Everything is checked before the store is asked for anything.
-void tracking_log(Database& database, const std::string& run_id, const TrackingBatch& batch,
-                  bool numbered) {
-  check_run_id(run_id);
-  const auto path = [numbered](const char* list, std::size_t i) {
-    return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
-  };
-  for (std::size_t i = 0; i < batch.metrics.size(); ++i)
-    check_metric(batch.metrics[i], path("metrics", i));
-  std::vector<Param> params;
-  for (std::size_t i = 0; i < batch.params.size(); ++i) {
-    params.push_back(checked_param(batch.params[i], path("params", i)));
-  }
-  std::vector<Tag> tags;
-  for (std::size_t i = 0; i < batch.tags.size(); ++i)
-    tags.push_back(checked_tag(batch.tags[i], path("tags", i)));
-  check_unique_params(params);
-
-  Transaction transaction(database, Transaction::Mode::kWrite);
-  const TrackingRunRow row = tracking_find_active_run(transaction, run_id);
-  tracking_write_params(transaction, row, params);
-  tracking_write_metrics(transaction, row, batch.metrics, database.writer_id());
-  tracking_write_tags(transaction, row, tags);
-  transaction.commit();
+void tracking_set_status(Transaction& transaction, std::int64_t run, RunStatus status,
+                         std::int64_t end_time_ms) {
+  std::optional<std::int64_t> end;
+  if (tracking_is_final(status)) end = end_time_ms == 0 ? now_ms() : end_time_ms;
+  transaction.run("UPDATE runs SET status = ?, end_time = ? WHERE run = ?", run_status_name(status),
+                  end, run);
 }
 
 }  // namespace
 
 TrackingStore::TrackingStore(std::shared_ptr<Database> database, std::string artifact_root)
     : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
-
-// ---- experiments ----
-
-std::string TrackingStore::create_experiment(const std::string& name) {
-  check_experiment_name(name);
-  Transaction transaction(*database_, Transaction::Mode::kWrite);
-  {
-    Statement found = transaction.query("SELECT 1 FROM experiments WHERE name = ?", name);
-    if (found.step())
-      throw Error(ErrorCode::kAlreadyExists, "Experiment(name=" + name + ") already exists.");
-  }
-  const std::int64_t now = now_ms();
-  const std::int64_t id = transaction.insert(
-      "INSERT INTO experiments (name, creation_time, last_update_time) VALUES (?, ?, ?) RETURNING "
-      "experiment",
-      name, now, now);
-  transaction.commit();
-  return std::to_string(id);
-}
-
-Experiment TrackingStore::experiment(const std::string& id) const {
-  const std::int64_t number = parse_experiment_id(id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  static const std::string sql = std::string(kExperimentColumns) + "WHERE experiment = ?";
-  Statement row = transaction.query(sql, number);
-  if (!row.step()) {
-    throw Error(ErrorCode::kNotFound,
-                "No Experiment with id=" + std::to_string(number) + " exists");
-  }
-  return tracking_read_experiment(row, artifact_root_);
-}
-
-std::optional<Experiment> TrackingStore::experiment_by_name(const std::string& name) const {
-  check_experiment_name(name);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  static const std::string sql = std::string(kExperimentColumns) + "WHERE name = ?";
-  Statement row = transaction.query(sql, name);
-  if (!row.step()) return std::nullopt;
-  return tracking_read_experiment(row, artifact_root_);
-}
-
-std::vector<Experiment> TrackingStore::list_experiments() const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  static const std::string sql =
-      std::string(kExperimentColumns) + "WHERE lifecycle_stage = 'active' ORDER BY experiment";
-  Statement row = transaction.query(sql);
-  std::vector<Experiment> experiments;
-  while (row.step()) experiments.push_back(tracking_read_experiment(row, artifact_root_));
-  return experiments;
-}
-
-// ---- runs ----
 
 RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t experiment = parse_experiment_id(run.experiment_id);
@@ -12499,26 +21190,14 @@ RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t start = run.start_time_ms == 0 ? now_ms() : run.start_time_ms;
 
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  {
-    Statement found = transaction.query(
-        "SELECT lifecycle_stage FROM experiments WHERE experiment = ?", experiment);
-    if (!found.step()) {
-      throw Error(ErrorCode::kNotFound,
-                  "No Experiment with id=" + std::to_string(experiment) + " exists");
-    }
-    if (found.text(0) != "active") {
-      throw Error(ErrorCode::kInvalidParameter,
-                  "The experiment " + std::to_string(experiment) +
-                      " must be in the 'active' state. Current state is " + found.text(0) + ".");
-    }
-  }
+  require_active_experiment(transaction, experiment);
   transaction.run(
       "INSERT INTO runs (run_id, experiment, name, user, status, start_time) VALUES (?, ?, ?, ?, "
       "'RUNNING', ?)",
       run_id, experiment, name, user.value, start);
-  tracking_write_tags(transaction, tracking_find_run(transaction, run_id), tags);
+  write_run_tags(transaction, find_run_row(transaction, run_id).run, tags);
   RunRecord record =
-      tracking_full_record(transaction, tracking_find_run(transaction, run_id), artifact_root_);
+      full_run_record(transaction, find_run_row(transaction, run_id), artifact_root_);
   transaction.commit();
   return record;
 }
@@ -12526,11 +21205,15 @@ RunRecord TrackingStore::create_run(const NewRun& run) {
 RunRecord TrackingStore::run(const std::string& run_id) const {
   check_run_id(run_id);
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return tracking_full_record(transaction, tracking_find_run(transaction, run_id), artifact_root_);
+  return full_run_record(transaction, find_run_row(transaction, run_id), artifact_root_);
 }
 
 std::vector<RunRecord> TrackingStore::list_runs(const std::vector<std::string>& experiment_ids,
                                                 std::size_t max_results) const {
+  struct Row {
+    std::int64_t run, start_time;
+    std::string run_id;
+  };
   std::vector<std::int64_t> experiments;
   for (const std::string& id : experiment_ids) experiments.push_back(parse_experiment_id(id));
   std::sort(experiments.begin(), experiments.end());
@@ -12539,112 +21222,137 @@ std::vector<RunRecord> TrackingStore::list_runs(const std::vector<std::string>& 
       max_results, static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max())));
 
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  std::vector<TrackingRunRow> rows;
+  std::vector<Row> rows;
   const auto collect = [&rows](Statement statement) {
-    while (statement.step()) rows.push_back(tracking_read_run(statement));
+    while (statement.step())
+      rows.push_back({statement.integer(0), statement.integer(1), statement.text(2)});
   };
   if (experiment_ids.empty()) {
-    static const std::string sql =
-        std::string(kRunColumns) +
-        "WHERE runs.lifecycle_stage = 'active' ORDER BY start_time DESC, run_id LIMIT ?";
-    collect(transaction.query(sql, limit));
+    collect(transaction.query(
+        "SELECT run, start_time, run_id FROM runs WHERE lifecycle_stage = 'active' ORDER BY "
+        "start_time DESC, run_id LIMIT ?",
+        limit));
   } else {
-    static const std::string sql = std::string(kRunColumns) +
-                                   "WHERE experiment = ? AND runs.lifecycle_stage = 'active' ORDER "
-                                   "BY start_time DESC, run_id LIMIT ?";
-    for (std::int64_t experiment : experiments) collect(transaction.query(sql, experiment, limit));
-    std::sort(rows.begin(), rows.end(), [](const TrackingRunRow& a, const TrackingRunRow& b) {
-      if (a.record.start_time_ms != b.record.start_time_ms)
-        return a.record.start_time_ms > b.record.start_time_ms;
-      return a.record.run_id < b.record.run_id;
+    for (std::int64_t experiment : experiments) {
+      collect(transaction.query(
+          "SELECT run, start_time, run_id FROM runs WHERE experiment = ? AND lifecycle_stage = "
+          "'active' ORDER BY start_time DESC, run_id LIMIT ?",
+          experiment, limit));
+    }
+    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+      if (a.start_time != b.start_time) return a.start_time > b.start_time;
+      return a.run_id < b.run_id;
     });
     if (rows.size() > max_results) rows.erase(rows.begin() + limit, rows.end());
   }
   std::vector<RunRecord> records;
   records.reserve(rows.size());
-  for (TrackingRunRow& row : rows) {
-    records.push_back(tracking_full_record(transaction, std::move(row), artifact_root_));
+  for (const Row& row : rows) {
+    records.push_back(
+        full_run_record(transaction, find_run_row(transaction, row.run), artifact_root_));
   }
   return records;
 }
 
+SearchPage<RunRecord> TrackingStore::search_runs(const std::vector<std::string>& experiment_ids,
+                                                 const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kRuns;
+  scope.artifact_root = artifact_root_;
+  std::vector<std::int64_t> experiments;
+  for (const std::string& id : experiment_ids) experiments.push_back(parse_experiment_id(id));
+
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  bool all = false;
+  if (experiment_ids.empty()) {
+    all = true;  // unless there is a deleted one, whose runs are left out
+    Statement row = transaction.query("SELECT experiment, lifecycle_stage FROM experiments");
+    while (row.step()) {
+      if (row.text(1) == "active") {
+        experiments.push_back(row.integer(0));
+      } else {
+        all = false;
+      }
+    }
+  }
+  std::sort(experiments.begin(), experiments.end());
+  experiments.erase(std::unique(experiments.begin(), experiments.end()), experiments.end());
+  if (!all) scope.experiments = std::move(experiments);
+  SearchPage<RunRecord> page;
+  const SearchRows found = search_store(transaction, scope, query);
+  page.items.reserve(found.rows.size());
+  for (const SearchRow& row : found.rows) {
+    page.items.push_back(
+        full_run_record(transaction, find_run_row(transaction, row.row), artifact_root_));
+  }
+  page.next_page_token = found.next_page_token;
+  return page;
+}
+
+RunRecord TrackingStore::update_run(const std::string& run_id, const RunUpdate& update) {
+  check_run_id(run_id);
+  if (update.end_time_ms < 0) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value " + std::to_string(update.end_time_ms) +
+                    " for parameter 'end_time' supplied: it must not be negative");
+  }
+  // An empty name means none, as in MLflow.
+  const bool renames = update.name && !update.name->empty();
+  if (renames) check_run_name(*update.name);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  if (update.status) {
+    tracking_set_status(transaction, row.run, *update.status, update.end_time_ms);
+  } else if (update.end_time_ms != 0) {
+    transaction.run("UPDATE runs SET end_time = ? WHERE run = ?", update.end_time_ms, row.run);
+  }
+  if (renames) write_run_tags(transaction, row.run, {{kRunNameTag, *update.name}});
+  RunRecord record =
+      full_run_record(transaction, find_run_row(transaction, row.run), artifact_root_);
+  transaction.commit();
+  return record;
+}
+
 void TrackingStore::end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms) {
   check_run_id(run_id);
-  if (status == RunStatus::kRunning || status == RunStatus::kScheduled) {
+  if (!tracking_is_final(status)) {
     throw Error(
         ErrorCode::kInvalidParameter,
         std::string("a run ends as FINISHED, FAILED or KILLED, not as ") + run_status_name(status));
   }
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const TrackingRunRow row = tracking_find_active_run(transaction, run_id);
-  transaction.run("UPDATE runs SET status = ?, end_time = ? WHERE run = ?", run_status_name(status),
-                  end_time_ms == 0 ? now_ms() : end_time_ms, row.run);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  tracking_set_status(transaction, row.run, status, end_time_ms);
   transaction.commit();
 }
 
-// ---- logging ----
-
-void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
-  tracking_log(*database_, run_id, {{}, params, {}}, params.size() > 1);
-}
-
-void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
-  tracking_log(*database_, run_id, {metrics, {}, {}}, metrics.size() > 1);
-}
-
-void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
-  tracking_log(*database_, run_id, {{}, {}, tags}, tags.size() > 1);
-}
-
-void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
-                              const std::vector<Param>& params, const std::vector<Tag>& tags) {
-  check_batch_limits(metrics.size(), params.size(), tags.size());
-  tracking_log(*database_, run_id, {metrics, params, tags}, true);
-}
-
-void TrackingStore::log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs) {
+void TrackingStore::delete_run(const std::string& run_id) {
   check_run_id(run_id);
-  for (const DatasetInput& input : inputs) check_dataset(input);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const TrackingRunRow row = tracking_find_active_run(transaction, run_id);
-  for (const DatasetInput& input : inputs) {
-    // A data set is known by name and digest: what it was described as first stays.
-    transaction.run(
-        "INSERT OR IGNORE INTO datasets (experiment, name, digest, source_type, source, schema, "
-        "profile) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        row.experiment, input.name, input.digest, input.source_type, input.source, input.schema,
-        input.profile);
-    transaction.run(
-        "INSERT OR IGNORE INTO inputs (run, dataset, context) SELECT ?, dataset, ? FROM datasets "
-        "WHERE experiment = ? "
-        "AND name = ? AND digest = ?",
-        row.run, input.context, row.experiment, input.name, input.digest);
-  }
+  const TrackingRunRow row = find_run_row(transaction, run_id);
+  // Deleting again does not make it younger for collect_garbage.
+  transaction.run(
+      "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE run = ? AND "
+      "lifecycle_stage = 'active'",
+      now_ms(), row.run);
   transaction.commit();
 }
 
-std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
-                                                  const std::string& key) const {
+void TrackingStore::restore_run(const std::string& run_id) {
   check_run_id(run_id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  const TrackingRunRow row = tracking_find_run(transaction, run_id);
-  Statement rows = transaction.query(
-      "SELECT DISTINCT value, timestamp, step FROM metrics WHERE run = ? AND metric_key = (SELECT "
-      "metric_key FROM "
-      "metric_keys WHERE name = ?) ORDER BY timestamp, step, value",
-      row.run, key);
-  std::vector<Metric> history;
-  while (rows.step()) history.push_back({key, rows.real(0), rows.integer(1), rows.integer(2)});
-  return history;
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_run_row(transaction, run_id);
+  transaction.run("UPDATE runs SET lifecycle_stage = 'active', deleted_time = NULL WHERE run = ?",
+                  row.run);
+  transaction.commit();
 }
 
 std::string TrackingStore::artifact_folder(const std::string& run_id, bool must_be_active) const {
   check_run_id(run_id);
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  const TrackingRunRow row = must_be_active ? tracking_find_active_run(transaction, run_id)
-                                            : tracking_find_run(transaction, run_id);
-  return tracking_run_folder(artifact_root_, row);
+  const TrackingRunRow row =
+      must_be_active ? find_active_run_row(transaction, run_id) : find_run_row(transaction, run_id);
+  return run_artifact_folder(row, artifact_root_);
 }
 
 }  // namespace mlrt
@@ -12874,8 +21582,6 @@ void Registry::delete_alias(const std::string& name, const std::string& alias) {
 }  // namespace mlrt
 
 // ---- api/autolog.cpp
-#include <optional>
-
 namespace mlrt {
 namespace {
 
@@ -12897,6 +21603,7 @@ class AutologObserver final : public TrainObserver {
         training.run_id = training.own_run->id();
       }
     });
+    for (const auto& [key, value] : info.params) training.params.push_back({key, value});
     trainings_.push_back(std::move(training));
     // By the id: the script may end or drop its run while the training goes on.
     const std::string& run_id = trainings_.back().run_id;
@@ -12904,33 +21611,41 @@ class AutologObserver final : public TrainObserver {
     attempt("the tags of a training", [&] {
       tracking().set_tags(run_id, {{"mlrt.learner", info.learner}, {"mlrt.autologging", "true"}});
     });
-    attempt("the parameters of a training", [&] {
-      std::vector<Param> params;
-      for (const auto& [key, value] : info.params) params.push_back({key, value});
-      tracking().log_params(run_id, params);
-    });
+    attempt("the parameters of a training",
+            [&] { tracking().log_params(run_id, trainings_.back().params); });
     if (options_.log_dataset && !info.dataset_digest.empty()) {
-      attempt("the data set of a training",
-              [&] { tracking().log_inputs(run_id, {describe_dataset(info)}); });
+      attempt("the data set of a training", [&] {
+        const DatasetInput dataset = describe_dataset(info);
+        tracking().log_inputs(run_id, {dataset});
+        trainings_.back().dataset_name = dataset.name;
+        trainings_.back().dataset_digest = dataset.digest;
+      });
     }
   }
 
   void on_round(std::int64_t step, const NamedValues& metrics) override {
     if (trainings_.empty()) return;
     trainings_.back().last_step = step;
-    log_metrics(step, metrics);
+    log_metrics(trainings_.back(), step, metrics, "");
   }
 
   void on_finish(const std::shared_ptr<const Model>& model, const NamedValues& metrics) override {
     if (trainings_.empty()) return;
-    log_metrics(trainings_.back().last_step, metrics);
     TrainingUnderWay training = take_last();
     if (training.run_id.empty()) return;
+    std::string model_id;
     if (model && options_.log_model) {
       attempt("the model of a training", [&] {
-        log_model_folder(tracking(), training.run_id, *model, free_model_path(training.run_id));
+        RunModelLog log;
+        log.path = free_model_path(training.run_id);
+        log.params = training.params;
+        model_id = log_model_of_run(tracking(), session_.artifacts(), session_.logged_models(),
+                                    training.run_id, *model, log)
+                       .model_id;
       });
     }
+    // What is known at the end is about the model.
+    log_metrics(training, training.last_step, metrics, model_id);
     if (training.own_run) {
       attempt("the end of a training", [&] { training.own_run->end(RunStatus::kFinished); });
     }
@@ -12956,6 +21671,8 @@ class AutologObserver final : public TrainObserver {
     std::string run_id;  // empty: no run could be had
     std::optional<Run> own_run;
     std::int64_t last_step = 0;
+    std::vector<Param> params;
+    std::string dataset_name, dataset_digest;  // if the data set was logged
   };
 
   TrackingStore& tracking() const { return session_.tracking(); }
@@ -12971,13 +21688,25 @@ class AutologObserver final : public TrainObserver {
     }
   }
 
-  void log_metrics(std::int64_t step, const NamedValues& metrics) {
-    const std::string& run_id = trainings_.back().run_id;
-    if (run_id.empty() || metrics.empty()) return;
+  // `model_id`: the logged model that they are about; empty: none.
+  void log_metrics(const TrainingUnderWay& training, std::int64_t step, const NamedValues& metrics,
+                   const std::string& model_id) {
+    if (training.run_id.empty() || metrics.empty()) return;
     attempt("the metrics of a training", [&] {
       std::vector<Metric> rows;
-      for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step});
-      tracking().log_metrics(run_id, rows);
+      for (const auto& [key, value] : metrics) {
+        Metric row;
+        row.key = key;
+        row.value = value;
+        row.step = step;
+        row.model_id = model_id;
+        if (!model_id.empty()) {
+          row.dataset_name = training.dataset_name;
+          row.dataset_digest = training.dataset_digest;
+        }
+        rows.push_back(std::move(row));
+      }
+      tracking().log_metrics(training.run_id, rows);
     });
   }
 
@@ -12988,10 +21717,12 @@ class AutologObserver final : public TrainObserver {
   }
 
   std::string free_model_path(const std::string& run_id) const {
-    const std::string folder = tracking().artifact_folder(run_id);
+    std::set<std::string> taken;
+    for (const ArtifactInfo& artifact : session_.artifacts().list(run_id)) {
+      taken.insert(artifact.path);
+    }
     std::string path = "model";
-    for (int number = 2; fs::exists(fs::join(folder, path)); ++number)
-      path = "model-" + std::to_string(number);
+    for (int number = 2; taken.count(path) != 0; ++number) path = "model-" + std::to_string(number);
     return path;
   }
 
@@ -13026,27 +21757,31 @@ std::shared_ptr<TrainObserver> make_autolog(Session session, std::function<Run*(
 
 // ---- api/run.cpp
 namespace mlrt {
+namespace {
 
-std::string log_model_folder(const TrackingStore& tracking, const std::string& run_id,
-                             const Model& model, const std::string& path) {
-  check_artifact_path(path);
-  const std::string folder = fs::join(tracking.artifact_folder(run_id, true), path);
-  if (fs::exists(folder)) {
-    throw Error(ErrorCode::kAlreadyExists, "the run " + run_id + " has an artifact " +
-                                               quoted(path, 300) +
-                                               " already; log the model under another path");
+constexpr char kSystemMetricsPrefix[] = "system/";
+
+}  // namespace
+
+struct Run::Sampling {
+  std::mutex mutex;
+  std::unique_ptr<SystemMetricsSampler> sampler;
+
+  // Waits for the sample under way.
+  void stop() {
+    std::unique_ptr<SystemMetricsSampler> stopping;
+    std::lock_guard<std::mutex> lock(mutex);
+    stopping = std::move(sampler);
   }
-  fs::make_folders(fs::parent(folder));
-  write_model_folder(folder, model.save());
-  return "runs:/" + run_id + "/" + path;
-}
+};
 
 Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
     : session_(std::move(session)),
       id_(record.run_id),
       name_(record.name),
       experiment_id_(record.experiment_id),
-      uncaught_at_start_(std::uncaught_exceptions()) {}
+      uncaught_at_start_(std::uncaught_exceptions()),
+      sampling_(std::make_unique<Sampling>()) {}
 
 Run::Run(Run&& other) noexcept
     : session_(std::move(other.session_)),
@@ -13054,7 +21789,8 @@ Run::Run(Run&& other) noexcept
       name_(std::move(other.name_)),
       experiment_id_(std::move(other.experiment_id_)),
       ended_(other.ended_.exchange(true)),
-      uncaught_at_start_(other.uncaught_at_start_) {}
+      uncaught_at_start_(other.uncaught_at_start_),
+      sampling_(std::move(other.sampling_)) {}
 
 Run& Run::operator=(Run&& other) noexcept {
   if (this == &other) return *this;
@@ -13065,6 +21801,7 @@ Run& Run::operator=(Run&& other) noexcept {
   experiment_id_ = std::move(other.experiment_id_);
   ended_ = other.ended_.exchange(true);
   uncaught_at_start_ = other.uncaught_at_start_;
+  sampling_ = std::move(other.sampling_);
   return *this;
 }
 
@@ -13108,7 +21845,7 @@ void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics
   require_open();
   std::vector<Metric> rows;
   rows.reserve(metrics.size());
-  for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step});
+  for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step, "", "", ""});
   session_->tracking.log_metrics(id_, rows);
 }
 
@@ -13122,19 +21859,52 @@ void Run::log_input(const DatasetInput& dataset) {
   session_->tracking.log_inputs(id_, {dataset});
 }
 
-void Run::log_artifact(const std::string& local_file, const std::string& path) {
+void Run::set_tags(const std::vector<Tag>& tags) {
   require_open();
-  session_->tracking.log_artifact(id_, local_file, path);
+  session_->tracking.set_tags(id_, tags);
 }
 
-void Run::log_text(const std::string& text, const std::string& path) {
+void Run::delete_tag(const std::string& key) {
   require_open();
-  session_->tracking.log_text(id_, text, path);
+  session_->tracking.delete_tag(id_, key);
+}
+
+void Run::set_description(const std::string& text) { set_tag("mlflow.note.content", text); }
+
+void Run::log_batch(const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                    const std::vector<Tag>& tags) {
+  require_open();
+  session_->tracking.log_batch(id_, metrics, params, tags);
+}
+
+void Run::start_system_metrics(std::int64_t interval_ms) {
+  require_open();
+  std::int64_t first_step = 0;
+  for (const Metric& metric : record().metrics) {
+    if (starts_with(metric.key, kSystemMetricsPrefix))
+      first_step = std::max(first_step, metric.step + 1);
+  }
+  std::lock_guard<std::mutex> lock(sampling_->mutex);
+  require_open();  // asked again: end() marks the run before it stops the sampler
+  if (sampling_->sampler) {
+    throw Error(ErrorCode::kConflict, "system metrics are logged to the run " + id_ + " already");
+  }
+  // Nothing of this handle, which may move.
+  sampling_->sampler = std::make_unique<SystemMetricsSampler>(
+      interval_ms, [session = session_, id = id_, first_step](const std::vector<Metric>& reading) {
+        std::vector<Metric> metrics = reading;
+        for (Metric& metric : metrics) metric.step += first_step;
+        session->tracking.log_metrics(id, metrics);
+      });
 }
 
 std::string Run::log_model(const Model& model, const std::string& path) {
   require_open();
-  return log_model_folder(session_->tracking, id_, model, path);
+  RunModelLog log;
+  log.path = path;
+  return log_model_of_run(session_->tracking, session_->artifacts, session_->logged_models, id_,
+                          model, log)
+      .uri;
 }
 
 RunRecord Run::record() const {
@@ -13144,12 +21914,286 @@ RunRecord Run::record() const {
 
 void Run::end(RunStatus status) {
   if (!session_ || ended_.exchange(true)) return;
+  sampling_->stop();
   try {
     session_->tracking.end_run(id_, status);
   } catch (const std::exception&) {
     ended_ = false;
     throw;
   }
+}
+
+}  // namespace mlrt
+
+// ---- api/run_artifacts.cpp
+// What a run logs as files: those parts of Run that make or check their content.
+
+namespace mlrt {
+namespace {
+
+constexpr char kLoggedArtifactsTag[] = "mlflow.loggedArtifacts";
+constexpr char kLoggedImagesTag[] = "mlflow.loggedImages";
+constexpr std::uint64_t kMaxLoggedTableBytes = std::uint64_t{1} << 30;
+constexpr std::size_t kMaxLoggedArtifactsTagBytes = 8000;
+
+[[noreturn]] void run_refuse(const std::string& message) {
+  throw Error(ErrorCode::kInvalidParameter, message);
+}
+
+void run_check_json_path(const std::string& path, const char* what) {
+  check_artifact_path(path);
+  if (fs::extension(path) == ".json") return;
+  run_refuse("Invalid artifact file path " + quoted(path, 300) +
+             ". Please ensure the file you are " + "trying to log as " + what +
+             " has a file name with '.json' extension.");
+}
+
+// The image format that begins so, by its usual extension; "" for none that is known.
+std::string run_image_extension(std::string_view bytes) {
+  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) return ".png";
+  if (starts_with(bytes, "\xff\xd8\xff")) return ".jpg";
+  if (starts_with(bytes, "GIF87a") || starts_with(bytes, "GIF89a")) return ".gif";
+  if (starts_with(bytes, "RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP")
+    return ".webp";
+  if (starts_with(bytes, "\xef\xbb\xbf")) bytes.remove_prefix(3);
+  bytes = trim(bytes.substr(0, 4096));
+  if (starts_with(bytes, "<svg")) return ".svg";
+  const bool markup = starts_with(bytes, "<?xml") || starts_with(bytes, "<!--") ||
+                      starts_with(bytes, "<!DOCTYPE svg");
+  return markup && bytes.find("<svg") != std::string_view::npos ? ".svg" : "";
+}
+
+std::string run_checked_image(std::string_view bytes) {
+  std::string extension = run_image_extension(bytes);
+  if (extension.empty()) {
+    run_refuse("these bytes are no image that is known: PNG, JPEG, GIF, WebP and SVG are");
+  }
+  return extension;
+}
+
+// A random (version 4) UUID.
+std::string run_new_uuid() {
+  std::string hex = random_hex(16);
+  hex[12] = '4';
+  const char variant = hex[16];
+  hex[16] = "89ab"[(variant >= 'a' ? variant - 'a' + 10 : variant - '0') & 3];
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" +
+         hex.substr(16, 4) + "-" + hex.substr(20);
+}
+
+Json run_table_cell(const Column& column, std::size_t row) {
+  if (column.is_missing(row)) return nullptr;
+  switch (column.type()) {
+    case ColumnType::kBoolean:
+      return column.integer(row) != 0;
+    case ColumnType::kLong:
+      return column.integer(row);
+    case ColumnType::kDouble:
+      return column.number(row);
+    case ColumnType::kString:
+      return column.text(row);
+  }
+  return nullptr;
+}
+
+// The table that is logged at `place`, or an empty one.
+Json run_read_table(const std::string& place, const std::string& path) {
+  if (!fs::exists(place)) return {{"columns", Json::array()}, {"data", Json::array()}};
+  const std::string what = "the table " + quoted(path, 300);
+  Json table = parse_json(fs::read_file(place, kMaxLoggedTableBytes), what);
+  const std::size_t width = json_array(table, "columns", what).size();
+  bool good = true;
+  for (const Json& name : table["columns"]) good = good && name.is_string();
+  for (const Json& row : json_array(table, "data", what)) {
+    good = good && row.is_array() && row.size() == width;
+  }
+  if (!good) run_refuse("the artifact " + quoted(path, 300) + " is there already and is no table");
+  return table;
+}
+
+// Adds the rows and, with nulls in the rows that are there, the columns that are new.
+void run_append_rows(Json& table, const Table& rows) {
+  Json& columns = table["columns"];
+  Json& data = table["data"];
+  std::vector<std::size_t> places;  // where each column of `rows` stands
+  for (const Column& column : rows.columns()) {
+    const auto found = std::find(columns.begin(), columns.end(), Json(column.name()));
+    places.push_back(static_cast<std::size_t>(found - columns.begin()));
+    if (found != columns.end()) continue;
+    columns.push_back(column.name());
+    for (Json& row : data) row.push_back(nullptr);
+  }
+  for (std::size_t i = 0; i < rows.row_count(); ++i) {
+    Json row = Json::array();
+    row.get_ref<Json::array_t&>().resize(columns.size());
+    for (std::size_t k = 0; k < places.size(); ++k) {
+      row[places[k]] = run_table_cell(rows.columns()[k], i);
+    }
+    data.push_back(std::move(row));
+  }
+}
+
+std::string run_ascii_json(const Json& value, int indent) {
+  return value.dump(indent, ' ', true, Json::error_handler_t::replace);
+}
+
+// MLflow's list of what its pages can show as tables.
+void run_list_table(TrackingStore& tracking, const std::string& run_id, const std::string& path) {
+  Json listed = Json::array();
+  for (const Tag& tag : tracking.run(run_id).tags) {
+    if (tag.key != kLoggedArtifactsTag) continue;
+    try {
+      listed = parse_json(tag.value, tag.key);
+    } catch (const Error&) {
+      listed = nullptr;
+    }
+    if (!listed.is_array()) listed = Json::array();
+  }
+  const Json entry = {{"path", path}, {"type", "table"}};
+  if (std::find(listed.begin(), listed.end(), entry) != listed.end()) return;
+  listed.push_back(entry);
+  const std::string value = dump_json(listed);
+  if (value.size() > kMaxLoggedArtifactsTagBytes) {
+    log_warn("a run's list of tables is full", {{"run_id", run_id}, {"path", path}});
+    return;
+  }
+  tracking.set_tags(run_id, {{kLoggedArtifactsTag, value}});
+}
+
+}  // namespace
+
+void Run::log_artifact(const std::string& local_file, const std::string& path) {
+  require_open();
+  session_->artifacts.log_file(id_, local_file, path);
+}
+
+void Run::log_artifacts(const std::string& local_folder, const std::string& path) {
+  require_open();
+  session_->artifacts.log_folder(id_, local_folder, path);
+}
+
+void Run::log_text(const std::string& text, const std::string& path) {
+  require_open();
+  session_->artifacts.log_bytes(id_, text, path);
+}
+
+void Run::log_json(const std::string& json, const std::string& path) {
+  require_open();
+  run_check_json_path(path, "JSON");
+  parse_json(json, "the JSON for " + quoted(path, 300));
+  // Read again for its order of keys, which is meant for readers.
+  const OrderedJson value = OrderedJson::parse(json);
+  session_->artifacts.log_bytes(
+      id_, value.dump(2, ' ', true, OrderedJson::error_handler_t::replace), path);
+}
+
+void Run::log_table(const Table& table, const std::string& path) {
+  require_open();
+  const std::size_t bad = path.find_first_of("\"',:[]{}");
+  if (bad != std::string::npos) {
+    run_refuse(std::string("The artifact_file contains forbidden character: ") + path[bad]);
+  }
+  run_check_json_path(path, "a table");
+  std::lock_guard<std::mutex> lock(session_->tables_mutex);
+  Json all = run_read_table(fs::join(session_->artifacts.folder(id_, true), path), path);
+  run_append_rows(all, table);
+  session_->artifacts.log_bytes(id_, run_ascii_json(all, -1), path);
+  run_list_table(session_->tracking, id_, path);
+}
+
+void Run::log_image(const std::string& bytes, const std::string& path) {
+  require_open();
+  check_artifact_path(path);
+  const std::string extension = run_checked_image(bytes);
+  std::string named = to_lower(fs::extension(path));
+  if (named == ".jpeg") named = ".jpg";
+  if (named != extension) {
+    run_refuse("the image for " + quoted(path, 300) + " must have a name that ends in '" +
+               extension + "', for that is what its bytes are");
+  }
+  session_->artifacts.log_bytes(id_, bytes, path);
+}
+
+void Run::log_image(const std::string& bytes, const std::string& key, std::int64_t step) {
+  require_open();
+  const bool good = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("_-./ ").find(c) != std::string_view::npos;
+  });
+  if (!good) {
+    run_refuse(
+        "The `key` parameter may only contain alphanumerics, underscores (_), dashes (-), periods "
+        "(.), spaces ( ), and slashes (/). The provided key " +
+        quoted(key, 300) + " contains invalid characters.");
+  }
+  if (run_checked_image(bytes) != ".png") {
+    run_refuse("an image of a series must be a PNG; others can be logged under a path");
+  }
+  std::string name = key;
+  std::replace(name.begin(), name.end(), '/', '~');
+  session_->artifacts.log_bytes(id_, bytes,
+                                "images/" + name + "+step+" + std::to_string(step) + "+timestamp+" +
+                                    std::to_string(now_ms()) + "+" + run_new_uuid() + ".png");
+  session_->tracking.set_tags(id_, {{kLoggedImagesTag, "True"}});
+}
+
+}  // namespace mlrt
+
+// ---- api/run_models.cpp
+// Models that a run makes, as MLflow 3 has them: logged models of their own.
+
+namespace mlrt {
+namespace {
+
+// After an error: no file stays, and the logged model says what became of it.
+void run_model_give_up(LoggedModels& logged_models, const LoggedModel& model) noexcept {
+  try {
+    logged_models.finalize(model.model_id, LoggedModelStatus::kFailed);
+  } catch (const std::exception& error) {
+    log_warn("a logged model stays PENDING",
+             {{"model_id", model.model_id}, {"error", error.what()}});
+  }
+  try {
+    fs::remove_tree(model.artifact_folder);
+  } catch (const std::exception& error) {
+    log_warn("files of a failed model were left behind",
+             {{"path", model.artifact_folder}, {"error", error.what()}});
+  }
+}
+
+}  // namespace
+
+LoggedRunModel log_model_of_run(TrackingStore& tracking, ArtifactStore& artifacts,
+                                LoggedModels& logged_models, const std::string& run_id,
+                                const Model& model, const RunModelLog& log) {
+  check_artifact_path(log.path);
+  // Of a run that is deleted nothing is kept.
+  bool taken = fs::exists(fs::join(artifacts.folder(run_id, true), log.path));
+  for (const ArtifactStore::RunModel& there : artifacts.models_of_run(run_id)) {
+    taken = taken || there.path == log.path;
+  }
+  if (taken) {
+    throw Error(ErrorCode::kAlreadyExists, "the run " + run_id + " has an artifact " +
+                                               quoted(log.path, 300) +
+                                               " already; log the model under another path");
+  }
+  const MemoryFiles files = model.save();
+  LoggedModels::NewModel wanted;
+  wanted.experiment_id = tracking.run(run_id).experiment_id;
+  wanted.name = fs::basename(log.path);
+  wanted.source_run_id = run_id;
+  wanted.params = log.params;
+  if (wanted.name != log.path) wanted.tags.push_back({kLoggedModelPathTag, log.path});
+  const LoggedModel logged = logged_models.create(wanted);
+  try {
+    artifacts.log_files(logged.model_id, files);
+    tracking.log_outputs(run_id, {{logged.model_id, 0}});
+    logged_models.finalize(logged.model_id, LoggedModelStatus::kReady);
+  } catch (const std::exception&) {
+    run_model_give_up(logged_models, logged);
+    throw;
+  }
+  return {"runs:/" + run_id + "/" + log.path, logged.model_id};
 }
 
 }  // namespace mlrt
@@ -13230,7 +22274,8 @@ bool session_has_scheme(const std::string& uri) {
       ErrorCode::kInvalidParameter,
       quoted(uri, 300) +
           " names no model: it must be models:/<name>/<version>, models:/<name>/latest, "
-          "models:/<name>@<alias>, runs:/<run id>/<path>, or the path of a bundle or model folder");
+          "models:/<name>@<alias>, models:/m-<id>, runs:/<run id>/<path>, or the path of a bundle "
+          "or model folder");
 }
 
 // "runs:/<id>/<path>" as (id, path).
@@ -13243,7 +22288,22 @@ std::pair<std::string, std::string> session_split_run_uri(const std::string& uri
 
 std::string session_resolve_run(const SessionState& state, const std::string& uri) {
   const auto [run_id, path] = session_split_run_uri(uri);
-  return state.tracking.artifact_file(run_id, path);
+  return state.artifacts.locate(run_id, path);
+}
+
+// "models:/m-<32 hex digits>" as the id; "" for another URI.
+std::string session_logged_model_id(const std::string& uri) {
+  if (!starts_with(uri, kModelsPrefix)) return {};
+  std::string id = uri.substr(kModelsPrefix.size());
+  return is_logged_model_id(id) ? id : std::string();
+}
+
+std::string session_resolve_logged_model(const SessionState& state, const std::string& model_id) {
+  const LoggedModel model = state.logged_models.get(model_id);
+  if (fs::exists(model.artifact_folder)) return model.artifact_folder;
+  throw Error(ErrorCode::kNotFound,
+              "the logged model " + model_id + " (" + logged_model_status_name(model.status) +
+                  ") has no files: there is no " + quoted(model.artifact_folder, 300));
 }
 
 ModelVersion session_find_version(const SessionState& state, const std::string& uri) {
@@ -13269,9 +22329,11 @@ std::string session_models_folder(const SessionState& state) {
 
 std::string session_resolve_version(const SessionState& state, const ModelVersion& version) {
   if (starts_with(version.source, kRunsPrefix)) return session_resolve_run(state, version.source);
+  const std::string logged = session_logged_model_id(version.source);
+  if (!logged.empty()) return session_resolve_logged_model(state, logged);
   if (fs::exists(version.source)) return version.source;
   // The store may have been moved with its artifacts; copies are named by their content.
-  const std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
+  std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
   if (fs::exists(moved)) return moved;
   throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
                                         " of the model " + quoted(version.name) +
@@ -13315,17 +22377,27 @@ class SessionModelCopy final : public ModelFiles {
   bool renamed_ = false;
 };
 
+// A model's own faults are told by its files' names: which model it is, only the caller knows.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+  try {
+    return Model::load(files);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidParameter) throw;
+    throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
+  }
+}
+
 // Packs or copies the model at `path`, after having loaded it.
 void session_copy_model(const std::string& path, SessionModelCopy& copy) {
   if (fs::is_folder(path)) {
     const auto files = open_model_folder(path);
-    Model::load(*files);
+    session_load_files(path, *files);
     copy.set_digest(write_bundle(copy.temporary(), *files));
     return;
   }
   const auto bundle = Bundle::open(path);
   bundle->verify();
-  Model::load(*bundle);
+  session_load_files(path, *bundle);
   fs::copy_file(path, copy.temporary());
   const std::string digest = Bundle::open(copy.temporary())->digest();
   if (digest != bundle->digest()) {
@@ -13355,7 +22427,17 @@ Session::Session(const std::string& store)
 
 const std::string& Session::store() const { return state_->store; }
 TrackingStore& Session::tracking() const { return state_->tracking; }
+ArtifactStore& Session::artifacts() const { return state_->artifacts; }
+LoggedModels& Session::logged_models() const { return state_->logged_models; }
 Registry& Session::registry() const { return state_->registry; }
+
+ImportReport Session::import_tracking(const std::string& path, const ImportOptions& options) const {
+  return mlrt::import_tracking(state_->tracking, state_->database, path, options);
+}
+
+std::string Session::export_mlflow(const std::string& path) const {
+  return mlrt::export_mlflow(state_->tracking, state_->database, path);
+}
 
 void Session::set_experiment(const std::string& name) {
   const std::string id = session_experiment_id(state_->tracking, name);
@@ -13387,6 +22469,12 @@ Run Session::start_run(const std::string& name) {
   return start_run(options);
 }
 
+Run Session::resume_run(const std::string& run_id) {
+  TrackingStore::RunUpdate update;
+  update.status = RunStatus::kRunning;
+  return Run(state_, state_->tracking.update_run(run_id, update));
+}
+
 ModelVersion Session::register_model(const std::string& source, const std::string& name,
                                      const std::string& alias, const std::string& run_id) {
   check_model_name(name);
@@ -13397,11 +22485,17 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
     const std::string of_run = session_split_run_uri(source).first;
     return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
   }
+  const std::string logged = session_logged_model_id(source);
+  if (!logged.empty()) {
+    mlrt::load_model(session_resolve_logged_model(*state_, logged));
+    const std::string of_run = state_->logged_models.get(logged).source_run_id;
+    return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
+  }
   if (session_has_scheme(source)) {
     throw Error(ErrorCode::kInvalidParameter,
                 quoted(source, 300) +
-                    " cannot be registered: give the path of a bundle or model folder, or "
-                    "runs:/<run id>/<path>");
+                    " cannot be registered: give the path of a bundle or model folder, "
+                    "runs:/<run id>/<path> or models:/m-<id>");
   }
   if (!fs::exists(source)) {
     throw Error(ErrorCode::kNotFound, "there is no model at " + quoted(source, 300));
@@ -13414,6 +22508,8 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
 }
 
 std::string Session::resolve_model(const std::string& uri) const {
+  const std::string logged = session_logged_model_id(uri);
+  if (!logged.empty()) return session_resolve_logged_model(*state_, logged);
   if (starts_with(uri, kModelsPrefix))
     return session_resolve_version(*state_, session_find_version(*state_, uri));
   if (starts_with(uri, kRunsPrefix)) return session_resolve_run(*state_, uri);
@@ -13433,7 +22529,7 @@ std::shared_ptr<const Model> Session::load_model(const std::string& uri) const {
 std::shared_ptr<const Model> load_model(const std::string& path) {
   const std::shared_ptr<const FileSet> files = open_model_files(path);
   if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
-  return Model::load(*files);
+  return session_load_files(path, *files);
 }
 
 std::string save_model(const Model& model, const std::string& path) {
@@ -14147,9 +23243,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature) {
 
 Table parse_scoring_csv(std::string_view body, const Signature& signature) {
   CsvOptions options;
-  for (const ColumnSpec& spec : signature.inputs) {
-    options.column_types.emplace_back(spec.name, scoring_column_type(scoring_type(spec).cell));
-  }
+  options.column_types = input_column_types(signature);
   try {
     return parse_csv(body, "the request body", options);
   } catch (const Error& error) {
@@ -14388,6 +23482,130 @@ std::unique_ptr<ScoringService> make_scoring_server(std::shared_ptr<const Model>
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
 
+// ---- lua/bind_artifacts.cpp
+#if defined(MLRT_WITH_LUA)
+// mlrt.native.artifacts: the files of runs and logged models.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mlrt {
+namespace {
+
+struct ScriptArtifact {
+  std::string owner, path;
+};
+
+// What stands at `index`: a run or logged model, or "runs:/<id>/<path>" or "models:/m-.../<path>";
+// the path at `index` + 1 goes below that.
+ScriptArtifact artifacts_read_place(lua_State* L, const LuaArgs& args, int index) {
+  ScriptArtifact place;
+  const std::string path = args.text(index + 1, "path", "");
+  std::string uri;
+  if (lua_type(L, index) == LUA_TSTRING) uri = std::string(args.text(index, "run"));
+  std::size_t prefix = 0;
+  if (starts_with(uri, "runs:/")) prefix = 6;
+  if (starts_with(uri, "models:/m-")) prefix = 8;
+  if (prefix == 0) {
+    if (uri.find(":/") != std::string::npos) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  std::string(args.name()) +
+                      ": artifacts are found by a run, its id, "
+                      "runs:/<run id>/<path> or models:/m-<id>/<path>; got " +
+                      quoted(uri, 300));
+    }
+    place.owner = read_owner_id(L, args, index, "run");
+    place.path = path;
+    return place;
+  }
+  const std::size_t slash = uri.find('/', prefix);
+  place.owner = uri.substr(prefix, slash == std::string::npos ? slash : slash - prefix);
+  if (slash != std::string::npos) place.path = uri.substr(slash + 1);
+  if (!path.empty()) place.path += (place.path.empty() ? "" : "/") + path;
+  return place;
+}
+
+void artifacts_push_info(lua_State* L, const ArtifactInfo& info) {
+  lua_createtable(L, 0, 4);
+  set_text(L, "path", info.path);
+  lua_pushboolean(L, info.is_folder);
+  lua_setfield(L, -2, "is_folder");
+  set_integer(L, "size_bytes", static_cast<std::int64_t>(info.size_bytes));
+  if (!info.sha256.empty()) set_text(L, "sha256", info.sha256);
+}
+
+// list(run, path, recursive)
+int artifacts_bind_list(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "list_artifacts");
+    const ScriptArtifact place = artifacts_read_place(L, args, 1);
+    const bool recursive = args.boolean(3, "recursive", false);
+    const std::vector<ArtifactInfo> found =
+        script_state(L).session().artifacts().list(place.owner, place.path, recursive);
+    protect(L, [&](lua_State* P) { push_list(P, found, artifacts_push_info); });
+    return 1;
+  });
+}
+
+// paths(run): of all files, sorted.
+int artifacts_bind_paths(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "artifacts");
+    const std::string owner = read_owner_id(L, args, 1, "run_id");
+    std::vector<std::string> paths;
+    for (ArtifactInfo& info : script_state(L).session().artifacts().list(owner, "", true)) {
+      if (!info.is_folder) paths.push_back(std::move(info.path));
+    }
+    protect(L, [&](lua_State* P) { push_texts(P, paths); });
+    return 1;
+  });
+}
+
+// download(run, path, folder): where it lies now.
+int artifacts_bind_download(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "download_artifacts");
+    const ScriptArtifact place = artifacts_read_place(L, args, 1);
+    const std::string folder(args.text(3, "folder"));
+    const std::string local =
+        script_state(L).session().artifacts().download(place.owner, place.path, folder);
+    protect(L, [&](lua_State* P) { push_text(P, local); });
+    return 1;
+  });
+}
+
+// load_text(run, path): the bytes of a file.
+int artifacts_bind_load_text(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "load_text");
+    const ScriptArtifact place = artifacts_read_place(L, args, 1);
+    const std::string file = script_state(L).session().artifacts().locate(place.owner, place.path);
+    if (fs::is_folder(file)) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "load_text: the artifact " + quoted(place.path, 300) + " is a folder");
+    }
+    const std::string text = fs::read_file(file);
+    protect(L, [&](lua_State* P) { push_text(P, text); });
+    return 1;
+  });
+}
+
+}  // namespace
+
+void open_artifacts_module(lua_State* L) {
+  static const luaL_Reg kFunctions[] = {{"list", artifacts_bind_list},
+                                        {"paths", artifacts_bind_paths},
+                                        {"download", artifacts_bind_download},
+                                        {"load_text", artifacts_bind_load_text},
+                                        {nullptr, nullptr}};
+  lua_newtable(L);
+  set_functions(L, kFunctions);
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
 // ---- lua/bind_errors.cpp
 #if defined(MLRT_WITH_LUA)
 // mlrt.native.errors: what the stdlib needs to raise errors as C++ does.
@@ -14543,6 +23761,203 @@ void open_json_module(lua_State* L) {
   set_functions(L, kFunctions);
   lua_pushlightuserdata(L, const_cast<void*>(json_null_address()));
   lua_setfield(L, -2, "null");
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/bind_logged_models.cpp
+#if defined(MLRT_WITH_LUA)
+// mlrt.native.logged_models: models with an id of their own.
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace mlrt {
+
+template <>
+const HandleKind& handle_kind<ScriptLoggedModel>() {
+  static constexpr HandleKind kKind{"a logged model", "mlrt.LoggedModel"};
+  return kKind;
+}
+
+namespace {
+
+using LoggedModelHandle = std::shared_ptr<ScriptLoggedModel>;
+
+int logged_push(lua_State* L, Session& session, LoggedModel model) {
+  const auto handle =
+      std::make_shared<ScriptLoggedModel>(ScriptLoggedModel{session, std::move(model)});
+  protect(L, [&](lua_State* P) { push_handle(P, handle); });
+  return 1;
+}
+
+// create(name, experiment, source_run, model_type, params, tags): of the active run, unless told
+// otherwise.
+int logged_bind_create(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "create_logged_model");
+    ScriptState& state = script_state(L);
+    Session& session = state.session();
+    LoggedModels::NewModel model;
+    model.name = args.text(1, "name", "");
+    model.experiment_id = state.experiment_id;
+    if (!args.absent(3)) {
+      model.source_run_id = read_run_id(L, args, 3, "source_run");
+      model.experiment_id = session.tracking().run(model.source_run_id).experiment_id;
+    } else if (const Run* active = state.active_run()) {
+      model.source_run_id = active->id();
+      model.experiment_id = active->experiment_id();
+    }
+    if (!args.absent(2)) {
+      model.experiment_id =
+          find_experiment_argument(session.tracking(), std::string(args.text(2, "experiment")),
+                                   args.name())
+              .id;
+    }
+    model.model_type = args.text(4, "model_type", "");
+    model.params = read_params(args, 5, "params");
+    model.tags = read_tags(args, 6, "tags");
+    return logged_push(L, session, session.logged_models().create(model));
+  });
+}
+
+int logged_bind_get(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "logged_model");
+    Session& session = script_state(L).session();
+    return logged_push(L, session,
+                       session.logged_models().get(read_model_id(L, args, 1, "model_id")));
+  });
+}
+
+// search(experiments, filter, order_by, view, max_results, page_token)
+int logged_bind_search(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "search_logged_models");
+    const Session& session = script_state(L).session();
+    const SearchQuery query = read_query(args, 2);
+    const SearchPage<LoggedModel> page =
+        session.logged_models().search(read_experiment_ids(L, args, 1, session.tracking()), query);
+    protect(L, [&](lua_State* P) { push_page(P, page, push_logged_model_record); });
+    return 1;
+  });
+}
+
+int logged_bind_finalize(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "model:finalize");
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, args.name());
+    model->session.logged_models().finalize(
+        model->created.model_id, parse_logged_model_status(args.text(2, "status", "READY")));
+    return 0;
+  });
+}
+
+int logged_bind_log_params(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "model:log_params");
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, args.name());
+    args.require_table(2, "params");
+    model->session.logged_models().log_params(model->created.model_id,
+                                              read_params(args, 2, "params"));
+    return 0;
+  });
+}
+
+int logged_bind_set_tags(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "model:set_tags");
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, args.name());
+    args.require_table(2, "tags");
+    model->session.logged_models().set_tags(model->created.model_id, read_tags(args, 2, "tags"));
+    return 0;
+  });
+}
+
+int logged_bind_delete_tag(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "model:delete_tag");
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, args.name());
+    model->session.logged_models().delete_tag(model->created.model_id,
+                                              std::string(args.text(2, "key")));
+    return 0;
+  });
+}
+
+int logged_bind_delete(lua_State* L) {
+  return guard(L, [=] {
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, "model:delete");
+    model->session.logged_models().remove(model->created.model_id);
+    return 0;
+  });
+}
+
+int logged_bind_restore(lua_State* L) {
+  return guard(L, [=] {
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, "model:restore");
+    model->session.logged_models().restore(model->created.model_id);
+    return 0;
+  });
+}
+
+int logged_bind_record(lua_State* L) {
+  return guard(L, [=] {
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, "model:record");
+    const LoggedModel record = model->session.logged_models().get(model->created.model_id);
+    protect(L, [&](lua_State* P) { push_logged_model_record(P, record); });
+    return 1;
+  });
+}
+
+template <std::string LoggedModel::*Field>
+int logged_bind_text(lua_State* L) {
+  return guard(L, [=] {
+    const auto model = check_handle<ScriptLoggedModel>(L, 1, "model");
+    protect(L, [&](lua_State* P) { push_text(P, model->created.*Field); });
+    return 1;
+  });
+}
+
+int logged_bind_to_string(lua_State* L) {
+  return guard(L, [=] {
+    const LoggedModelHandle* handle = test_handle<ScriptLoggedModel>(L, 1);
+    std::string text = "logged model";
+    if (handle != nullptr && *handle != nullptr) {
+      const LoggedModel& model = (*handle)->created;
+      text += " " + model.name + " (" + model.model_id + ")";
+    }
+    protect(L, [&](lua_State* P) { push_text(P, text); });
+    return 1;
+  });
+}
+
+}  // namespace
+
+void open_logged_models_module(lua_State* L) {
+  static const luaL_Reg kFunctions[] = {{"create", logged_bind_create},
+                                        {"get", logged_bind_get},
+                                        {"search", logged_bind_search},
+                                        {nullptr, nullptr}};
+  static const luaL_Reg kMethods[] = {
+      {"finalize", logged_bind_finalize}, {"log_params", logged_bind_log_params},
+      {"set_tags", logged_bind_set_tags}, {"delete_tag", logged_bind_delete_tag},
+      {"delete", logged_bind_delete},     {"restore", logged_bind_restore},
+      {"record", logged_bind_record},     {nullptr, nullptr}};
+  static const luaL_Reg kGetters[] = {
+      {"id", logged_bind_text<&LoggedModel::model_id>},
+      {"name", logged_bind_text<&LoggedModel::name>},
+      {"experiment_id", logged_bind_text<&LoggedModel::experiment_id>},
+      {"artifact_folder", logged_bind_text<&LoggedModel::artifact_folder>},
+      {nullptr, nullptr}};
+  static const luaL_Reg kMeta[] = {{"__gc", close_handle<ScriptLoggedModel>},
+                                   {"__tostring", logged_bind_to_string},
+                                   {nullptr, nullptr}};
+  lua_newtable(L);
+  set_functions(L, kFunctions);
+  lua_handle::make_metatable(L, handle_kind<ScriptLoggedModel>(), kMethods, kGetters, kMeta);
+  lua_setfield(L, -2, "methods");
 }
 
 }  // namespace mlrt
@@ -14799,6 +24214,435 @@ void open_registry_module(lua_State* L) {
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)
 
+// ---- lua/bind_run.cpp
+#if defined(MLRT_WITH_LUA)
+// mlrt.native.run: one run, and what is logged to it.
+
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace mlrt {
+
+template <>
+const HandleKind& handle_kind<Run>() {
+  static constexpr HandleKind kKind{"a run", "mlrt.Run"};
+  return kKind;
+}
+
+namespace {
+
+using RunHandle = std::shared_ptr<Run>;
+
+int run_bind_log_param(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_param");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string key(args.text(2, "key"));
+    run->log_param(key, args.scalar(3, "value"));
+    return 0;
+  });
+}
+
+int run_bind_log_params(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_params");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    args.require_table(2, "params");
+    run->log_params(read_params(args, 2, "params"));
+    return 0;
+  });
+}
+
+// log_metric(self, key, value, step or {step, timestamp_ms, model, dataset})
+int run_bind_log_metric(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_metric");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string key(args.text(2, "key"));
+    const double value = args.number(3, "value");
+    if (lua_type(L, 4) != LUA_TTABLE) {
+      run->log_metric(key, value, args.integer(4, "step", 0));
+      return 0;
+    }
+    Metric metric;
+    metric.key = key;
+    metric.value = value;
+    read_metric_fields(L, args.name(), 4, false, metric);
+    run->log_batch({metric}, {}, {});
+    return 0;
+  });
+}
+
+int run_bind_log_metrics(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_metrics");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    args.require_table(2, "metrics");
+    if (lua_type(L, 3) != LUA_TTABLE) {
+      const std::int64_t step = args.integer(3, "step", 0);
+      run->log_metrics(args.numbers(2, "metrics"), step);
+      return 0;
+    }
+    Metric common;
+    read_metric_fields(L, args.name(), 3, false, common);
+    std::vector<Metric> metrics;
+    for (auto& [key, value] : args.numbers(2, "metrics")) {
+      metrics.push_back(common);
+      metrics.back().key = key;
+      metrics.back().value = value;
+    }
+    run->log_batch(metrics, {}, {});
+    return 0;
+  });
+}
+
+int run_bind_set_tag(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "set_tag");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string key(args.text(2, "key"));
+    run->set_tag(key, args.scalar(3, "value"));
+    return 0;
+  });
+}
+
+int run_bind_set_tags(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "set_tags");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    args.require_table(2, "tags");
+    run->set_tags(read_tags(args, 2, "tags"));
+    return 0;
+  });
+}
+
+int run_bind_delete_tag(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "delete_tag");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    run->delete_tag(std::string(args.text(2, "key")));
+    return 0;
+  });
+}
+
+int run_bind_set_description(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "set_description");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    run->set_description(std::string(args.text(2, "text")));
+    return 0;
+  });
+}
+
+// log_batch(self, metrics, params, tags)
+int run_bind_log_batch(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_batch");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::vector<Metric> metrics = read_metrics(L, args, 2, "metrics");
+    const std::vector<Param> params = read_params(args, 3, "params");
+    run->log_batch(metrics, params, read_tags(args, 4, "tags"));
+    return 0;
+  });
+}
+
+int run_bind_log_text(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_text");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string text(args.text(2, "text"));
+    run->log_text(text, std::string(args.text(3, "path")));
+    return 0;
+  });
+}
+
+int run_bind_log_json(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_json");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string path(args.text(3, "path"));
+    run->log_json(dump_json(read_json_value(L, 2, args.name())), path);
+    return 0;
+  });
+}
+
+int run_bind_log_table(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_table");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::shared_ptr<const Table> table = check_table(L, 2, args.name(), "table");
+    run->log_table(*table, std::string(args.text(3, "path")));
+    return 0;
+  });
+}
+
+// Bytes say by their beginning what they are; everything else is the path of a file.
+bool run_looks_like_image(std::string_view text) {
+  for (const char* magic : {"\x89PNG", "\xff\xd8\xff", "GIF8", "RIFF", "<svg", "<?xml"}) {
+    if (starts_with(text, magic)) return true;
+  }
+  return text.find('\0') != std::string_view::npos || text.size() > 4096;
+}
+
+// log_image(self, bytes or file, path) or (..., key, step)
+int run_bind_log_image(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_image");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string_view image = args.text(2, "image");
+    const std::string bytes =
+        run_looks_like_image(image) ? std::string(image) : fs::read_file(std::string(image));
+    if (args.absent(4)) {
+      run->log_image(bytes, std::string(args.text(3, "path")));
+    } else {
+      const std::string key(args.text(4, "key"));
+      run->log_image(bytes, key, args.integer(5, "step", 0));
+    }
+    return 0;
+  });
+}
+
+int run_bind_log_artifact(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_artifact");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string file(args.text(2, "file"));
+    run->log_artifact(file, args.text(3, "path", ""));
+    return 0;
+  });
+}
+
+int run_bind_log_artifacts(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_artifacts");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const std::string folder(args.text(2, "folder"));
+    run->log_artifacts(folder, args.text(3, "path", ""));
+    return 0;
+  });
+}
+
+int run_bind_log_model(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_model");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const auto model = check_handle<const Model>(L, 2, args.name(), "model");
+    const std::string uri = run->log_model(*model, args.text(3, "path", "model"));
+    protect(L, [&](lua_State* P) { push_text(P, uri); });
+    return 1;
+  });
+}
+
+// Where the data came from, as MLflow writes it: a file, an address, or else the script.
+void run_describe_source(const std::string& source, const std::string& script,
+                         DatasetInput& dataset) {
+  if (source.empty()) {
+    dataset.source_type = "code";
+    dataset.source = dump_json(Json{{"tags", Json{{"mlflow.source.name", script}}}});
+  } else if (starts_with(source, "http://") || starts_with(source, "https://")) {
+    dataset.source_type = "http";
+    dataset.source = dump_json(Json{{"url", source}});
+  } else {
+    dataset.source_type = "local";
+    dataset.source = dump_json(Json{{"uri", source}});
+  }
+}
+
+DatasetInput run_describe_table(const Table& table) {
+  DatasetInput dataset;
+  dataset.name = "dataset";
+  dataset.digest = table.digest();
+  std::vector<ColumnSpec> columns;
+  for (const Column& column : table.columns())
+    columns.push_back({column.name(), column_type_name(column.type()), true});
+  dataset.schema =
+      dump_json(Json{{"mlflow_colspec", parse_json(format_schema(columns), "a schema")}});
+  dataset.profile = dump_json(Json{{"num_rows", table.row_count()},
+                                   {"num_elements", table.row_count() * table.column_count()}});
+  return dataset;
+}
+
+// log_input(self, data or record, name, context, source, tags): the record of what was logged.
+int run_bind_log_input(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_input");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const bool is_record = lua_type(L, 2) == LUA_TTABLE && is_dataset_record(L, 2);
+    const std::string source = args.text(5, "source", "");
+    DatasetInput dataset;
+    if (is_record) {
+      dataset = read_dataset_record(L, args.name(), 2);
+    } else {
+      dataset = run_describe_table(*check_table(L, 2, args.name(), "data"));
+    }
+    if (!is_record || !source.empty())
+      run_describe_source(source, script_state(L).source_name, dataset);
+    if (!args.absent(3)) dataset.name = args.text(3, "name");
+    if (!args.absent(4)) dataset.context = args.text(4, "context");
+    if (!args.absent(6)) dataset.tags = read_tags(args, 6, "tags");
+    run->log_input(dataset);
+    protect(L, [&](lua_State* P) { push_dataset(P, dataset); });
+    return 1;
+  });
+}
+
+int run_bind_log_output(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "log_output");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    RunOutput output;
+    output.model_id = read_model_id(L, args, 2, "model");
+    output.step = args.integer(3, "step", 0);
+    if (run->ended()) {
+      throw Error(ErrorCode::kConflict,
+                  "the run " + run->id() + " has ended: nothing more can be logged to it");
+    }
+    script_state(L).session().tracking().log_outputs(run->id(), {output});
+    return 0;
+  });
+}
+
+int run_bind_start_system_metrics(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "start_system_metrics");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    if (args.absent(2)) {
+      run->start_system_metrics();
+    } else {
+      run->start_system_metrics(args.integer(2, "interval_ms"));
+    }
+    return 0;
+  });
+}
+
+int run_bind_record(lua_State* L) {
+  return guard(L, [=] {
+    const RunRecord record = check_handle<Run>(L, 1, "run:record")->record();
+    protect(L, [&](lua_State* P) { push_run_record(P, record); });
+    return 1;
+  });
+}
+
+void run_end(lua_State* L, const RunHandle& run, RunStatus status) {
+  run->end(status);
+  script_state(L).active_run();  // forgets those that have ended
+}
+
+int run_bind_finish(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "run:finish");
+    const RunHandle run = check_handle<Run>(L, 1, args.name());
+    const RunStatus status = parse_run_status(args.text(2, "status", "FINISHED"));
+    if (status == RunStatus::kRunning || status == RunStatus::kScheduled) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "run:finish: 'status' must be 'FINISHED', 'FAILED' or 'KILLED'");
+    }
+    run_end(L, run, status);
+    return 0;
+  });
+}
+
+// __close(self, error): FINISHED, or FAILED when the scope was left by an error, KILLED by an
+// interrupt.
+int run_bind_close(lua_State* L) {
+  return guard(L, [=] {
+    RunHandle* handle = test_handle<Run>(L, 1);
+    if (handle == nullptr || *handle == nullptr || (*handle)->ended()) return 0;
+    RunStatus status = RunStatus::kFinished;
+    if (!lua_isnoneornil(L, 2)) {
+      // After an interrupt a close handler may have put an error of its own in the place of the
+      // first.
+      const bool interrupted = is_interrupted_error(L, 2) || interrupt_requested();
+      status = interrupted ? RunStatus::kKilled : RunStatus::kFailed;
+    }
+    run_end(L, *handle, status);
+    return 0;
+  });
+}
+
+template <const std::string& (Run::*Field)() const>
+int run_bind_text(lua_State* L) {
+  return guard(L, [=] {
+    const RunHandle run = check_handle<Run>(L, 1, "run");
+    protect(L, [&](lua_State* P) { push_text(P, (run.get()->*Field)()); });
+    return 1;
+  });
+}
+
+int run_bind_ended(lua_State* L) {
+  return guard(L, [=] {
+    lua_pushboolean(L, check_handle<Run>(L, 1, "run.ended")->ended());
+    return 1;
+  });
+}
+
+int run_bind_equal(lua_State* L) {
+  return guard(L, [=] {
+    const RunHandle* a = test_handle<Run>(L, 1);
+    const RunHandle* b = test_handle<Run>(L, 2);
+    lua_pushboolean(L, a != nullptr && b != nullptr && *a == *b);
+    return 1;
+  });
+}
+
+int run_bind_to_string(lua_State* L) {
+  return guard(L, [=] {
+    const RunHandle* handle = test_handle<Run>(L, 1);
+    const std::string text = handle != nullptr && *handle != nullptr
+                                 ? "run " + (*handle)->name() + " (" + (*handle)->id() + ")"
+                                 : "run";
+    protect(L, [&](lua_State* P) { push_text(P, text); });
+    return 1;
+  });
+}
+
+}  // namespace
+
+void open_run_module(lua_State* L) {
+  // Under names of their own: the stdlib checks the options of these first.
+  static const luaL_Reg kFunctions[] = {{"log_batch", run_bind_log_batch},
+                                        {"log_image", run_bind_log_image},
+                                        {"log_input", run_bind_log_input},
+                                        {nullptr, nullptr}};
+  static const luaL_Reg kMethods[] = {{"log_param", run_bind_log_param},
+                                      {"log_params", run_bind_log_params},
+                                      {"log_metric", run_bind_log_metric},
+                                      {"log_metrics", run_bind_log_metrics},
+                                      {"set_tag", run_bind_set_tag},
+                                      {"set_tags", run_bind_set_tags},
+                                      {"delete_tag", run_bind_delete_tag},
+                                      {"set_description", run_bind_set_description},
+                                      {"log_text", run_bind_log_text},
+                                      {"log_json", run_bind_log_json},
+                                      {"log_table", run_bind_log_table},
+                                      {"log_artifact", run_bind_log_artifact},
+                                      {"log_artifacts", run_bind_log_artifacts},
+                                      {"log_model", run_bind_log_model},
+                                      {"log_output", run_bind_log_output},
+                                      {"start_system_metrics", run_bind_start_system_metrics},
+                                      {"record", run_bind_record},
+                                      {"finish", run_bind_finish},
+                                      {nullptr, nullptr}};
+  static const luaL_Reg kGetters[] = {{"id", run_bind_text<&Run::id>},
+                                      {"name", run_bind_text<&Run::name>},
+                                      {"experiment_id", run_bind_text<&Run::experiment_id>},
+                                      {"ended", run_bind_ended},
+                                      {nullptr, nullptr}};
+  static const luaL_Reg kMeta[] = {{"__close", run_bind_close},
+                                   {"__gc", close_handle<Run>},
+                                   {"__eq", run_bind_equal},
+                                   {"__tostring", run_bind_to_string},
+                                   {nullptr, nullptr}};
+  lua_newtable(L);
+  set_functions(L, kFunctions);
+  lua_handle::make_metatable(L, handle_kind<Run>(), kMethods, kGetters, kMeta);
+  lua_setfield(L, -2, "methods");
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
 // ---- lua/bind_server.cpp
 #if defined(MLRT_WITH_LUA)
 // mlrt.native.server
@@ -14896,6 +24740,120 @@ void open_server_module(lua_State* L) {
   set_functions(L, kFunctions);
   lua_handle::make_metatable(L, handle_kind<ScoringService>(), kMethods, kGetters, kMeta);
   lua_setfield(L, -2, "methods");
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/bind_store.cpp
+#if defined(MLRT_WITH_LUA)
+// mlrt.native.store: what concerns a whole store.
+
+#include <exception>
+#include <string>
+
+namespace mlrt {
+namespace {
+
+void store_set_count(lua_State* L, const char* key, std::uint64_t count) {
+  set_integer(L, key, static_cast<std::int64_t>(count));
+}
+
+// gc(older_than_ms, dry_run): what was deleted.
+int store_bind_gc(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "gc");
+    const std::int64_t older_than_ms = args.integer(1, "older_than_ms", 0);
+    if (older_than_ms < 0) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "gc: 'older_than_ms' must be at least 0, got " + std::to_string(older_than_ms));
+    }
+    const TrackingStore::Garbage garbage = script_state(L).session().tracking().collect_garbage(
+        older_than_ms, args.boolean(2, "dry_run", false));
+    protect(L, [&](lua_State* P) {
+      lua_createtable(P, 0, 4);
+      store_set_count(P, "experiments", garbage.experiments);
+      store_set_count(P, "runs", garbage.runs);
+      store_set_count(P, "logged_models", garbage.logged_models);
+      store_set_count(P, "artifact_bytes", garbage.artifact_bytes);
+    });
+    return 1;
+  });
+}
+
+void store_push_import(lua_State* L, const ImportReport& report) {
+  lua_createtable(L, 0, 11);
+  store_set_count(L, "experiments", report.experiments);
+  store_set_count(L, "runs", report.runs);
+  store_set_count(L, "params", report.params);
+  store_set_count(L, "tags", report.tags);
+  store_set_count(L, "metrics", report.metrics);
+  store_set_count(L, "inputs", report.inputs);
+  store_set_count(L, "logged_models", report.logged_models);
+  store_set_count(L, "registered_models", report.registered_models);
+  store_set_count(L, "model_versions", report.model_versions);
+  store_set_count(L, "artifacts", report.artifacts);
+  push_texts(L, report.problems);
+  lua_setfield(L, -2, "problems");
+}
+
+// Calls the function at index 4.
+void store_report_progress(lua_State* L, std::uint64_t done, std::uint64_t total) {
+  protect(L, {4}, [&](lua_State* P) {
+    lua_pushinteger(P, static_cast<lua_Integer>(done));
+    lua_pushinteger(P, static_cast<lua_Integer>(total));
+    lua_call(P, 2, 0);
+  });
+}
+
+// import(path, experiment, copy_artifacts, progress): the report.
+int store_bind_import(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "import");
+    const std::string path(args.text(1, "path"));
+    ImportOptions options;
+    options.experiment = args.text(2, "experiment", "");
+    options.copy_artifacts = args.boolean(3, "copy_artifacts", true);
+    const bool reports = !args.absent(4);
+    if (reports) args.require_function(4, "progress");
+    std::exception_ptr stop;
+    options.progress = [L, reports, &stop](std::uint64_t done, std::uint64_t total) {
+      try {
+        if (stop) std::rethrow_exception(stop);
+        if (interrupt_requested()) throw Error(ErrorCode::kInterrupted, "import: interrupted");
+        if (reports) store_report_progress(L, done, total);
+      } catch (const std::exception&) {
+        stop = std::current_exception();
+        throw;
+      }
+    };
+    const ImportReport report = script_state(L).session().import_tracking(path, options);
+    // An importer that takes every error for one of its source's must not swallow this one.
+    if (stop) std::rethrow_exception(stop);
+    protect(L, [&](lua_State* P) { store_push_import(P, report); });
+    return 1;
+  });
+}
+
+// export(path): the revision of MLflow's schema that was written.
+int store_bind_export(lua_State* L) {
+  return guard(L, [=] {
+    const std::string path(LuaArgs(L, "export").text(1, "path"));
+    const std::string revision = script_state(L).session().export_mlflow(path);
+    protect(L, [&](lua_State* P) { push_text(P, revision); });
+    return 1;
+  });
+}
+
+}  // namespace
+
+void open_store_module(lua_State* L) {
+  static const luaL_Reg kFunctions[] = {{"gc", store_bind_gc},
+                                        {"import", store_bind_import},
+                                        {"export", store_bind_export},
+                                        {nullptr, nullptr}};
+  lua_newtable(L);
+  set_functions(L, kFunctions);
 }
 
 }  // namespace mlrt
@@ -15184,84 +25142,22 @@ void open_table_module(lua_State* L) {
 
 // ---- lua/bind_tracking.cpp
 #if defined(MLRT_WITH_LUA)
-// mlrt.native.tracking: the session, runs and what they recorded.
+// mlrt.native.tracking: the session, experiments, and runs as a store has them.
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace mlrt {
-
-template <>
-const HandleKind& handle_kind<Run>() {
-  static constexpr HandleKind kKind{"a run", "mlrt.Run"};
-  return kKind;
-}
-
 namespace {
 
-using RunHandle = std::shared_ptr<Run>;
-
-void tracking_push_metric(lua_State* L, const Metric& metric) {
-  lua_createtable(L, 0, 3);
-  set_number(L, "value", metric.value);
-  set_integer(L, "step", metric.step);
-  set_integer(L, "timestamp_ms", metric.timestamp_ms);
-}
-
-void tracking_push_record(lua_State* L, const RunRecord& record) {
-  lua_createtable(L, 0, 13);
-  set_text(L, "run_id", record.run_id);
-  set_text(L, "name", record.name);
-  set_text(L, "experiment_id", record.experiment_id);
-  set_text(L, "user", record.user);
-  lua_pushstring(L, run_status_name(record.status));
-  lua_setfield(L, -2, "status");
-  set_integer(L, "start_time_ms", record.start_time_ms);
-  if (record.end_time_ms != 0) set_integer(L, "end_time_ms", record.end_time_ms);
-  set_text(L, "lifecycle_stage", record.lifecycle_stage);
-  set_text(L, "artifact_folder", record.artifact_folder);
-  lua_createtable(L, 0, static_cast<int>(record.params.size()));
-  for (const Param& param : record.params) {
-    push_text(L, param.key);
-    push_text(L, param.value);
-    lua_rawset(L, -3);
-  }
-  lua_setfield(L, -2, "params");
-  lua_createtable(L, 0, static_cast<int>(record.tags.size()));
-  for (const Tag& tag : record.tags) {
-    push_text(L, tag.key);
-    push_text(L, tag.value);
-    lua_rawset(L, -3);
-  }
-  lua_setfield(L, -2, "tags");
-  lua_createtable(L, 0, static_cast<int>(record.metrics.size()));
-  for (const Metric& metric : record.metrics) {
-    push_text(L, metric.key);
-    lua_pushnumber(L, metric.value);
-    lua_rawset(L, -3);
-  }
-  lua_setfield(L, -2, "metrics");
-  lua_createtable(L, static_cast<int>(record.inputs.size()), 0);
-  lua_Integer i = 0;
-  for (const DatasetInput& input : record.inputs) {
-    lua_createtable(L, 0, 7);
-    set_text(L, "name", input.name);
-    set_text(L, "digest", input.digest);
-    set_text(L, "source_type", input.source_type);
-    set_text(L, "source", input.source);
-    set_text(L, "schema", input.schema);
-    set_text(L, "profile", input.profile);
-    set_text(L, "context", input.context);
-    lua_rawseti(L, -2, ++i);
-  }
-  lua_setfield(L, -2, "inputs");
-}
-
-int tracking_push_run(lua_State* L, const RunHandle& run) {
+int tracking_push_run(lua_State* L, const std::shared_ptr<Run>& run) {
   protect(L, [&](lua_State* P) { push_handle(P, run); });
   return 1;
+}
+
+const TrackingStore& tracking_of_script(lua_State* L) {
+  return script_state(L).session().tracking();
 }
 
 // session(store, must_exist): opens a store and makes it the script's; returns its path.
@@ -15278,15 +25174,117 @@ int tracking_bind_session(lua_State* L) {
   });
 }
 
-int tracking_bind_set_experiment(lua_State* L) {
+// ---- experiments
+
+// create_experiment(name, artifact_location, tags): the id.
+int tracking_bind_create_experiment(lua_State* L) {
   return guard(L, [=] {
-    script_state(L).session().set_experiment(
-        std::string(LuaArgs(L, "set_experiment").text(1, "name")));
+    const LuaArgs args(L, "create_experiment");
+    const std::string name(args.text(1, "name"));
+    const std::string location = args.text(2, "artifact_location", "");
+    const std::string id = script_state(L).session().tracking().create_experiment(
+        name, location, read_tags(args, 3, "tags"));
+    protect(L, [&](lua_State* P) { push_text(P, id); });
+    return 1;
+  });
+}
+
+int tracking_bind_experiment(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "experiment");
+    const Experiment found = find_experiment_argument(
+        tracking_of_script(L), std::string(args.text(1, "id_or_name")), args.name());
+    protect(L, [&](lua_State* P) { push_experiment(P, found); });
+    return 1;
+  });
+}
+
+// search_experiments(filter, order_by, view, max_results, page_token)
+int tracking_bind_search_experiments(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "search_experiments");
+    const SearchPage<Experiment> page =
+        tracking_of_script(L).search_experiments(read_query(args, 1));
+    protect(L, [&](lua_State* P) { push_page(P, page, push_experiment); });
+    return 1;
+  });
+}
+
+int tracking_bind_rename_experiment(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "rename_experiment");
+    TrackingStore& store = script_state(L).session().tracking();
+    const std::string name(args.text(2, "name"));
+    store.rename_experiment(
+        find_experiment_argument(store, std::string(args.text(1, "id_or_name")), args.name()).id,
+        name);
     return 0;
   });
 }
 
-// start_run(name, experiment, tags, nested)
+template <void (TrackingStore::*Change)(const std::string&)>
+int tracking_change_experiment(lua_State* L, const char* function) {
+  return guard(L, [=] {
+    const LuaArgs args(L, function);
+    TrackingStore& store = script_state(L).session().tracking();
+    (store.*Change)(
+        find_experiment_argument(store, std::string(args.text(1, "id_or_name")), args.name()).id);
+    return 0;
+  });
+}
+
+int tracking_bind_delete_experiment(lua_State* L) {
+  return tracking_change_experiment<&TrackingStore::delete_experiment>(L, "delete_experiment");
+}
+
+int tracking_bind_restore_experiment(lua_State* L) {
+  return tracking_change_experiment<&TrackingStore::restore_experiment>(L, "restore_experiment");
+}
+
+int tracking_bind_set_experiment_tag(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "set_experiment_tag");
+    TrackingStore& store = script_state(L).session().tracking();
+    const std::string key(args.text(2, "key"));
+    const std::string value = args.scalar(3, "value");
+    store.set_experiment_tag(
+        find_experiment_argument(store, std::string(args.text(1, "id_or_name")), args.name()).id,
+        key, value);
+    return 0;
+  });
+}
+
+int tracking_bind_delete_experiment_tag(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "delete_experiment_tag");
+    TrackingStore& store = script_state(L).session().tracking();
+    const std::string key(args.text(2, "key"));
+    store.delete_experiment_tag(
+        find_experiment_argument(store, std::string(args.text(1, "id_or_name")), args.name()).id,
+        key);
+    return 0;
+  });
+}
+
+// set_experiment(name): the experiment.
+int tracking_bind_set_experiment(lua_State* L) {
+  return guard(L, [=] {
+    const std::string name(LuaArgs(L, "set_experiment").text(1, "name"));
+    ScriptState& state = script_state(L);
+    state.session().set_experiment(name);
+    const auto found = state.session().tracking().experiment_by_name(name);
+    if (!found)
+      throw Error(ErrorCode::kConflict, "set_experiment: " + quoted(name) + " was just deleted");
+    state.experiment_id = found->id;
+    protect(L, [&](lua_State* P) { push_experiment(P, *found); });
+    return 1;
+  });
+}
+
+// ---- runs
+
+// start_run(name, experiment, tags, nested, run_id, description, parent_run_id,
+// system_metrics_interval_ms)
 int tracking_bind_start_run(lua_State* L) {
   return guard(L, [=] {
     const LuaArgs args(L, "start_run");
@@ -15294,9 +25292,20 @@ int tracking_bind_start_run(lua_State* L) {
     RunOptions options;
     options.name = args.text(1, "name", "");
     options.experiment = args.text(2, "experiment", "");
-    for (auto& tag : args.text_map(3, "tags")) options.tags.push_back({tag.first, tag.second});
+    options.tags = read_tags(args, 3, "tags");
     options.source_name = state.source_name;
     const bool nested = args.boolean(4, "nested", false);
+    const std::string run_id = args.text(5, "run_id", "");
+    const std::string description = args.text(6, "description", "");
+    options.parent_run_id = args.text(7, "parent_run_id", "");
+    const std::int64_t interval_ms = args.integer(8, "system_metrics", 0);
+    if (!args.absent(8) && interval_ms < 1) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "start_run: 'system_metrics' must be true or milliseconds between two samples, "
+                  "got " +
+                      std::to_string(interval_ms));
+    }
+    if (!description.empty()) options.tags.push_back({"mlflow.note.content", description});
     if (const Run* active = state.active_run()) {
       if (!nested) {
         throw Error(
@@ -15304,10 +25313,29 @@ int tracking_bind_start_run(lua_State* L) {
             "start_run: the run " + quoted(active->name()) + " (" + active->id() +
                 ") is active; finish it first, or pass nested = true for a run inside of it");
       }
-      options.parent_run_id = active->id();
+      if (options.parent_run_id.empty()) options.parent_run_id = active->id();
     }
-    const auto run = std::make_shared<Run>(state.session().start_run(options));
+    std::shared_ptr<Run> run;
+    if (run_id.empty()) {
+      run = std::make_shared<Run>(state.session().start_run(options));
+    } else {
+      if (!options.name.empty() || !options.experiment.empty() || !args.absent(7)) {
+        throw Error(ErrorCode::kInvalidParameter,
+                    "start_run: 'name', 'experiment' and 'parent_run_id' are for a new run; "
+                    "'run_id' opens one that has them");
+      }
+      for (const auto& open : state.active_runs) {
+        if (open->id() == run_id && !open->ended()) {
+          throw Error(ErrorCode::kConflict, "start_run: the run " + quoted(open->name()) + " (" +
+                                                run_id + ") is active already");
+        }
+      }
+      // First what may be refused: after an error the run is as it was.
+      if (!options.tags.empty()) state.session().tracking().set_tags(run_id, options.tags);
+      run = std::make_shared<Run>(state.session().resume_run(run_id));
+    }
     state.active_runs.push_back(run);
+    if (interval_ms > 0) run->start_system_metrics(interval_ms);
     return tracking_push_run(L, run);
   });
 }
@@ -15326,7 +25354,7 @@ int tracking_bind_active_run(lua_State* L) {
       options.source_name = state.source_name;
       state.active_runs.push_back(std::make_shared<Run>(state.session().start_run(options)));
     }
-    const RunHandle run = state.active_runs.back();
+    const std::shared_ptr<Run> run = state.active_runs.back();
     return tracking_push_run(L, run);
   });
 }
@@ -15339,231 +25367,91 @@ int tracking_bind_runs(lua_State* L) {
     if (max_results < 1 || max_results > 50000) {
       throw Error(ErrorCode::kInvalidParameter, "runs: 'max_results' must be from 1 to 50000");
     }
-    const TrackingStore& store = script_state(L).session().tracking();
+    const TrackingStore& store = tracking_of_script(L);
     std::vector<std::string> ids;
-    if (!experiment.empty()) {
-      const auto found = store.experiment_by_name(experiment);
-      if (!found) {
-        std::vector<std::string> names;
-        for (const Experiment& other : store.list_experiments()) names.push_back(other.name);
-        throw Error(ErrorCode::kNotFound, "runs: there is no experiment " + quoted(experiment) +
-                                              did_you_mean(experiment, names));
-      }
-      ids.push_back(found->id);
-    }
+    if (!experiment.empty())
+      ids.push_back(find_experiment_argument(store, experiment, args.name()).id);
     const std::vector<RunRecord> records =
         store.list_runs(ids, static_cast<std::size_t>(max_results));
-    protect(L, [&](lua_State* P) {
-      lua_createtable(P, static_cast<int>(records.size()), 0);
-      lua_Integer i = 0;
-      for (const RunRecord& record : records) {
-        tracking_push_record(P, record);
-        lua_rawseti(P, -2, ++i);
-      }
-    });
+    protect(L, [&](lua_State* P) { push_list(P, records, push_run_record); });
+    return 1;
+  });
+}
+
+// search_runs(experiments, filter, order_by, view, max_results, page_token)
+int tracking_bind_search_runs(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "search_runs");
+    const TrackingStore& store = tracking_of_script(L);
+    const SearchQuery query = read_query(args, 2);
+    const SearchPage<RunRecord> page =
+        store.search_runs(read_experiment_ids(L, args, 1, store), query);
+    protect(L, [&](lua_State* P) { push_page(P, page, push_run_record); });
     return 1;
   });
 }
 
 int tracking_bind_run(lua_State* L) {
   return guard(L, [=] {
-    const RunRecord record =
-        script_state(L).session().tracking().run(std::string(LuaArgs(L, "run").text(1, "run_id")));
-    protect(L, [&](lua_State* P) { tracking_push_record(P, record); });
+    const LuaArgs args(L, "run");
+    const RunRecord record = tracking_of_script(L).run(read_run_id(L, args, 1, "run_id"));
+    protect(L, [&](lua_State* P) { push_run_record(P, record); });
     return 1;
   });
 }
 
+template <void (TrackingStore::*Change)(const std::string&)>
+int tracking_change_run(lua_State* L, const char* function) {
+  return guard(L, [=] {
+    const LuaArgs args(L, function);
+    (script_state(L).session().tracking().*Change)(read_run_id(L, args, 1, "run"));
+    return 0;
+  });
+}
+
+int tracking_bind_delete_run(lua_State* L) {
+  return tracking_change_run<&TrackingStore::delete_run>(L, "delete_run");
+}
+
+int tracking_bind_restore_run(lua_State* L) {
+  return tracking_change_run<&TrackingStore::restore_run>(L, "restore_run");
+}
+
+// update_run(run, name, status, end_time_ms): the record.
+int tracking_bind_update_run(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "update_run");
+    const std::string run_id = read_run_id(L, args, 1, "run");
+    TrackingStore::RunUpdate update;
+    if (!args.absent(2)) update.name = std::string(args.text(2, "name"));
+    if (!args.absent(3)) update.status = parse_run_status(args.text(3, "status"));
+    update.end_time_ms = args.integer(4, "end_time_ms", 0);
+    const RunRecord record = script_state(L).session().tracking().update_run(run_id, update);
+    protect(L, [&](lua_State* P) { push_run_record(P, record); });
+    return 1;
+  });
+}
+
+// metric_history(run, key, max_points)
 int tracking_bind_metric_history(lua_State* L) {
   return guard(L, [=] {
     const LuaArgs args(L, "metric_history");
-    const std::string run_id(args.text(1, "run_id"));
+    const std::string run_id = read_run_id(L, args, 1, "run_id");
     const std::string key(args.text(2, "key"));
-    const std::vector<Metric> history =
-        script_state(L).session().tracking().metric_history(run_id, key);
-    protect(L, [&](lua_State* P) {
-      lua_createtable(P, static_cast<int>(history.size()), 0);
-      lua_Integer i = 0;
-      for (const Metric& metric : history) {
-        tracking_push_metric(P, metric);
-        lua_rawseti(P, -2, ++i);
+    const TrackingStore& store = tracking_of_script(L);
+    std::vector<Metric> history;
+    if (args.absent(3)) {
+      history = store.metric_history(run_id, key);
+    } else {
+      const std::int64_t max_points = args.integer(3, "max_points");
+      if (max_points < 1) {
+        throw Error(
+            ErrorCode::kInvalidParameter,
+            "metric_history: 'max_points' must be at least 1, got " + std::to_string(max_points));
       }
-    });
-    return 1;
-  });
-}
-
-int tracking_bind_artifacts(lua_State* L) {
-  return guard(L, [=] {
-    const std::vector<std::string> paths = script_state(L).session().tracking().list_artifacts(
-        std::string(LuaArgs(L, "artifacts").text(1, "run_id")));
-    protect(L, [&](lua_State* P) { push_texts(P, paths); });
-    return 1;
-  });
-}
-
-int run_bind_log_param(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_param");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const std::string key(args.text(2, "key"));
-    run->log_param(key, args.scalar(3, "value"));
-    return 0;
-  });
-}
-
-int run_bind_log_params(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_params");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    args.require_table(2, "params");
-    std::vector<Param> params;
-    for (auto& entry : args.text_map(2, "params")) params.push_back({entry.first, entry.second});
-    run->log_params(params);
-    return 0;
-  });
-}
-
-int run_bind_log_metric(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_metric");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const std::string key(args.text(2, "key"));
-    const double value = args.number(3, "value");
-    run->log_metric(key, value, args.integer(4, "step", 0));
-    return 0;
-  });
-}
-
-int run_bind_log_metrics(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_metrics");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    args.require_table(2, "metrics");
-    const std::int64_t step = args.integer(3, "step", 0);
-    run->log_metrics(args.numbers(2, "metrics"), step);
-    return 0;
-  });
-}
-
-int run_bind_set_tag(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "set_tag");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const std::string key(args.text(2, "key"));
-    run->set_tag(key, args.scalar(3, "value"));
-    return 0;
-  });
-}
-
-int run_bind_log_text(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_text");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const std::string text(args.text(2, "text"));
-    run->log_text(text, std::string(args.text(3, "path")));
-    return 0;
-  });
-}
-
-int run_bind_log_artifact(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_artifact");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const std::string file(args.text(2, "file"));
-    run->log_artifact(file, args.text(3, "path", ""));
-    return 0;
-  });
-}
-
-int run_bind_log_model(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "log_model");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const auto model = check_handle<const Model>(L, 2, args.name(), "model");
-    const std::string uri = run->log_model(*model, args.text(3, "path", "model"));
-    protect(L, [&](lua_State* P) { push_text(P, uri); });
-    return 1;
-  });
-}
-
-int run_bind_record(lua_State* L) {
-  return guard(L, [=] {
-    const RunRecord record = check_handle<Run>(L, 1, "run:record")->record();
-    protect(L, [&](lua_State* P) { tracking_push_record(P, record); });
-    return 1;
-  });
-}
-
-void run_end(lua_State* L, const RunHandle& run, RunStatus status) {
-  run->end(status);
-  script_state(L).active_run();  // forgets those that have ended
-}
-
-int run_bind_finish(lua_State* L) {
-  return guard(L, [=] {
-    const LuaArgs args(L, "run:finish");
-    const RunHandle run = check_handle<Run>(L, 1, args.name());
-    const RunStatus status = parse_run_status(args.text(2, "status", "FINISHED"));
-    if (status == RunStatus::kRunning || status == RunStatus::kScheduled) {
-      throw Error(ErrorCode::kInvalidParameter,
-                  "run:finish: 'status' must be 'FINISHED', 'FAILED' or 'KILLED'");
+      history = store.sampled_history(run_id, key, static_cast<std::size_t>(max_points));
     }
-    run_end(L, run, status);
-    return 0;
-  });
-}
-
-// __close(self, error): FINISHED, or FAILED when the scope was left by an error, KILLED by an
-// interrupt.
-int run_bind_close(lua_State* L) {
-  return guard(L, [=] {
-    RunHandle* handle = test_handle<Run>(L, 1);
-    if (handle == nullptr || *handle == nullptr || (*handle)->ended()) return 0;
-    RunStatus status = RunStatus::kFinished;
-    if (!lua_isnoneornil(L, 2)) {
-      // After an interrupt a close handler may have put an error of its own in the place of the
-      // first.
-      const bool interrupted = is_interrupted_error(L, 2) || interrupt_requested();
-      status = interrupted ? RunStatus::kKilled : RunStatus::kFailed;
-    }
-    run_end(L, *handle, status);
-    return 0;
-  });
-}
-
-template <const std::string& (Run::*Field)() const>
-int run_bind_text(lua_State* L) {
-  return guard(L, [=] {
-    const RunHandle run = check_handle<Run>(L, 1, "run");
-    protect(L, [&](lua_State* P) { push_text(P, (run.get()->*Field)()); });
-    return 1;
-  });
-}
-
-int run_bind_ended(lua_State* L) {
-  return guard(L, [=] {
-    lua_pushboolean(L, check_handle<Run>(L, 1, "run.ended")->ended());
-    return 1;
-  });
-}
-
-int run_bind_equal(lua_State* L) {
-  return guard(L, [=] {
-    const RunHandle* a = test_handle<Run>(L, 1);
-    const RunHandle* b = test_handle<Run>(L, 2);
-    lua_pushboolean(L, a != nullptr && b != nullptr && *a == *b);
-    return 1;
-  });
-}
-
-int run_bind_to_string(lua_State* L) {
-  return guard(L, [=] {
-    const RunHandle* handle = test_handle<Run>(L, 1);
-    const std::string text = handle != nullptr && *handle != nullptr
-                                 ? "run " + (*handle)->name() + " (" + (*handle)->id() + ")"
-                                 : "run";
-    protect(L, [&](lua_State* P) { push_text(P, text); });
+    protect(L, [&](lua_State* P) { push_list(P, history, push_metric); });
     return 1;
   });
 }
@@ -15571,40 +25459,29 @@ int run_bind_to_string(lua_State* L) {
 }  // namespace
 
 void open_tracking_module(lua_State* L) {
-  static const luaL_Reg kFunctions[] = {{"session", tracking_bind_session},
-                                        {"set_experiment", tracking_bind_set_experiment},
-                                        {"start_run", tracking_bind_start_run},
-                                        {"active_run", tracking_bind_active_run},
-                                        {"runs", tracking_bind_runs},
-                                        {"run", tracking_bind_run},
-                                        {"metric_history", tracking_bind_metric_history},
-                                        {"artifacts", tracking_bind_artifacts},
-                                        {nullptr, nullptr}};
-  static const luaL_Reg kMethods[] = {{"log_param", run_bind_log_param},
-                                      {"log_params", run_bind_log_params},
-                                      {"log_metric", run_bind_log_metric},
-                                      {"log_metrics", run_bind_log_metrics},
-                                      {"set_tag", run_bind_set_tag},
-                                      {"log_text", run_bind_log_text},
-                                      {"log_artifact", run_bind_log_artifact},
-                                      {"log_model", run_bind_log_model},
-                                      {"record", run_bind_record},
-                                      {"finish", run_bind_finish},
-                                      {nullptr, nullptr}};
-  static const luaL_Reg kGetters[] = {{"id", run_bind_text<&Run::id>},
-                                      {"name", run_bind_text<&Run::name>},
-                                      {"experiment_id", run_bind_text<&Run::experiment_id>},
-                                      {"ended", run_bind_ended},
-                                      {nullptr, nullptr}};
-  static const luaL_Reg kMeta[] = {{"__close", run_bind_close},
-                                   {"__gc", close_handle<Run>},
-                                   {"__eq", run_bind_equal},
-                                   {"__tostring", run_bind_to_string},
-                                   {nullptr, nullptr}};
+  static const luaL_Reg kFunctions[] = {
+      {"session", tracking_bind_session},
+      {"create_experiment", tracking_bind_create_experiment},
+      {"experiment", tracking_bind_experiment},
+      {"search_experiments", tracking_bind_search_experiments},
+      {"rename_experiment", tracking_bind_rename_experiment},
+      {"delete_experiment", tracking_bind_delete_experiment},
+      {"restore_experiment", tracking_bind_restore_experiment},
+      {"set_experiment_tag", tracking_bind_set_experiment_tag},
+      {"delete_experiment_tag", tracking_bind_delete_experiment_tag},
+      {"set_experiment", tracking_bind_set_experiment},
+      {"start_run", tracking_bind_start_run},
+      {"active_run", tracking_bind_active_run},
+      {"runs", tracking_bind_runs},
+      {"search_runs", tracking_bind_search_runs},
+      {"run", tracking_bind_run},
+      {"delete_run", tracking_bind_delete_run},
+      {"restore_run", tracking_bind_restore_run},
+      {"update_run", tracking_bind_update_run},
+      {"metric_history", tracking_bind_metric_history},
+      {nullptr, nullptr}};
   lua_newtable(L);
   set_functions(L, kFunctions);
-  lua_handle::make_metatable(L, handle_kind<Run>(), kMethods, kGetters, kMeta);
-  lua_setfield(L, -2, "methods");
 }
 
 }  // namespace mlrt
@@ -15695,12 +25572,34 @@ int train_bind_training(lua_State* L) {
   });
 }
 
-Training& train_open(const std::shared_ptr<ScriptTraining>& training, const char* function) {
-  if (training->training == nullptr) {
-    throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+void train_require_idle(const ScriptTraining& training, const char* function) {
+  if (training.telling) {
+    throw Error(ErrorCode::kConflict,
+                std::string(function) +
+                    ": the training is telling its observers; a callback cannot report to it");
   }
-  return *training->training;
 }
+
+// Keeps the training as it is while its observers, which may be callbacks of the script, are told.
+class TrainTelling {
+ public:
+  TrainTelling(const std::shared_ptr<ScriptTraining>& training, const char* function)
+      : training_(training) {
+    train_require_idle(*training, function);
+    if (training->training == nullptr) {
+      throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+    }
+    training->telling = true;
+  }
+  ~TrainTelling() { training_->telling = false; }
+  TrainTelling(const TrainTelling&) = delete;
+  TrainTelling& operator=(const TrainTelling&) = delete;
+
+  Training* operator->() const { return training_->training.get(); }
+
+ private:
+  std::shared_ptr<ScriptTraining> training_;
+};
 
 int train_bind_round(lua_State* L) {
   return guard(L, [=] {
@@ -15708,7 +25607,8 @@ int train_bind_round(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     const std::int64_t step = args.integer(2, "step");
     args.require_table(3, "metrics");
-    train_open(training, args.name()).round(step, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->round(step, metrics);
     return 0;
   });
 }
@@ -15719,7 +25619,8 @@ int train_bind_finish(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     std::shared_ptr<const Model> model;
     if (!args.absent(2)) model = check_handle<const Model>(L, 2, args.name(), "model");
-    train_open(training, args.name()).finish(model, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->finish(model, metrics);
     training->training.reset();
     return 0;
   });
@@ -15730,6 +25631,7 @@ int train_bind_fail(lua_State* L) {
   return guard(L, [=] {
     const std::shared_ptr<ScriptTraining>* handle = test_handle<ScriptTraining>(L, 1);
     if (handle == nullptr || *handle == nullptr || (*handle)->training == nullptr) return 0;
+    train_require_idle(**handle, "training:fail");
     const std::unique_ptr<Training> training = std::move((*handle)->training);
     if (!lua_isnoneornil(L, 2)) {
       protect(L, {2}, [&](lua_State* P) {
@@ -15833,6 +25735,8 @@ int bindings_open(lua_State* L) {
       {"errors", open_errors_module},     {"json", open_json_module},
       {"table", open_table_module},       {"model", open_model_module},
       {"train", open_train_module},       {"tracking", open_tracking_module},
+      {"run", open_run_module},           {"artifacts", open_artifacts_module},
+      {"store", open_store_module},       {"logged_models", open_logged_models_module},
       {"registry", open_registry_module}, {"server", open_server_module},
       {"http", open_http_module},
   };
@@ -16338,6 +26242,7 @@ void Interpreter::run_prompt() {
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 
 namespace mlrt {
 namespace {
@@ -16519,6 +26424,22 @@ int interrupt_coroutine_close(lua_State* L) {
   return 2;
 }
 
+// os.execute: Lua's own, the upvalue. While the command runs, C's system() ignores Ctrl-C, which
+// the terminal sends to both, so the command's end tells of it. A shell says 128 + 2 for its child.
+int interrupt_execute(lua_State* L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  if (lua_gettop(L) == 3 && lua_type(L, 2) == LUA_TSTRING) {
+    const bool by_signal = std::strcmp(lua_tostring(L, 2), "signal") == 0;
+    if (lua_tointeger(L, 3) == (by_signal ? SIGINT : 128 + SIGINT)) {
+      raise(SIGINT);
+      if (interrupt_requested()) raise_lua_error(L, ErrorCode::kInterrupted, "interrupted");
+    }
+  }
+  return lua_gettop(L);
+}
+
 }  // namespace
 
 void open_interrupts(lua_State* L) {
@@ -16534,7 +26455,11 @@ void open_interrupts(lua_State* L) {
   lua_setfield(L, -2, "wrap");
   lua_pushcfunction(L, interrupt_coroutine_close);
   lua_setfield(L, -2, "close");
-  lua_pop(L, 1);
+  lua_getglobal(L, LUA_OSLIBNAME);
+  lua_getfield(L, -1, "execute");
+  lua_pushcclosure(L, interrupt_execute, 1);
+  lua_setfield(L, -2, "execute");
+  lua_pop(L, 2);
 }
 
 namespace {
@@ -16685,7 +26610,7 @@ bool module_try_file(const std::string& path, FoundModule& module,
   return true;
 }
 
-std::string module_replaced(std::string text, char from, const std::string& to) {
+std::string module_replaced(const std::string& text, char from, const std::string& to) {
   std::string result;
   for (char c : text) {
     if (c == from) {
@@ -16980,6 +26905,7 @@ Session& ScriptState::switch_session(const SessionOptions& options) {
   }
   Session opened(options);
   open_session = opened;
+  experiment_id = "0";
   if (autolog != nullptr) set_autolog(autolog_options);
   return *open_session;
 }
@@ -17332,6 +27258,391 @@ int call_with_traceback(lua_State* L, int arguments, int results) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kTracebackTextKey);
   }
   return status;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/tracking_values.cpp
+#if defined(MLRT_WITH_LUA)
+#include <algorithm>
+#include <cstring>
+
+namespace mlrt {
+namespace {
+
+// Calls `read(name, top)` for each field of the table at `index`, its value at the stack's top.
+template <class F>
+void tracking_each_field(lua_State* L, const char* function, int index, const F& read) {
+  lua_guard::require_stack(L, 8);
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    const char* key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : nullptr;
+    if (key == nullptr) {
+      throw Error(
+          ErrorCode::kInvalidParameter,
+          std::string(function) + ": the fields must have names, one is " + describe_value(L, -2));
+    }
+    read(key, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+}
+
+[[noreturn]] void tracking_unknown_field(const char* function, const char* field,
+                                         const std::vector<std::string>& known) {
+  std::string hint = did_you_mean(field, known);
+  if (hint.empty()) hint = "; the fields are " + join(known, ", ");
+  throw Error(ErrorCode::kInvalidParameter,
+              std::string(function) + ": there is no field " + quoted(field) + hint);
+}
+
+std::string tracking_text_field(lua_State* L, int index, const char* key) {
+  std::string text;
+  if (push_raw_field(L, index, key) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* bytes = lua_tolstring(L, -1, &size);
+    text.assign(bytes, size);
+  }
+  lua_pop(L, 1);
+  return text;
+}
+
+void tracking_push_run_output(lua_State* L, const RunOutput& output) {
+  lua_createtable(L, 0, 2);
+  set_text(L, "model_id", output.model_id);
+  set_integer(L, "step", output.step);
+}
+
+std::string tracking_id_field(lua_State* L, int index, const char* key) {
+  return lua_type(L, index) == LUA_TTABLE ? tracking_text_field(L, index, key) : std::string();
+}
+
+}  // namespace
+
+void push_tags(lua_State* L, const std::vector<Tag>& tags) {
+  lua_createtable(L, 0, static_cast<int>(tags.size()));
+  for (const Tag& tag : tags) {
+    push_text(L, tag.key);
+    push_text(L, tag.value);
+    lua_rawset(L, -3);
+  }
+}
+
+void push_params(lua_State* L, const std::vector<Param>& params) {
+  lua_createtable(L, 0, static_cast<int>(params.size()));
+  for (const Param& param : params) {
+    push_text(L, param.key);
+    push_text(L, param.value);
+    lua_rawset(L, -3);
+  }
+}
+
+void push_metric(lua_State* L, const Metric& metric) {
+  lua_createtable(L, 0, 4);
+  set_text(L, "key", metric.key);
+  set_number(L, "value", metric.value);
+  set_integer(L, "step", metric.step);
+  set_integer(L, "timestamp_ms", metric.timestamp_ms);
+  if (!metric.model_id.empty()) set_text(L, "model", metric.model_id);
+  if (!metric.dataset_name.empty() || !metric.dataset_digest.empty()) {
+    lua_createtable(L, 0, 2);
+    set_text(L, "name", metric.dataset_name);
+    set_text(L, "digest", metric.dataset_digest);
+    lua_setfield(L, -2, "dataset");
+  }
+}
+
+void push_dataset(lua_State* L, const DatasetInput& dataset) {
+  lua_createtable(L, 0, 8);
+  set_text(L, "name", dataset.name);
+  set_text(L, "digest", dataset.digest);
+  set_text(L, "source_type", dataset.source_type);
+  set_text(L, "source", dataset.source);
+  set_text(L, "schema", dataset.schema);
+  set_text(L, "profile", dataset.profile);
+  set_text(L, "context", dataset.context);
+  push_tags(L, dataset.tags);
+  lua_setfield(L, -2, "tags");
+}
+
+void push_experiment(lua_State* L, const Experiment& experiment) {
+  lua_createtable(L, 0, 7);
+  set_text(L, "id", experiment.id);
+  set_text(L, "name", experiment.name);
+  set_text(L, "artifact_location", experiment.artifact_location);
+  set_text(L, "lifecycle_stage", experiment.lifecycle_stage);
+  set_integer(L, "creation_time_ms", experiment.creation_time_ms);
+  set_integer(L, "last_update_time_ms", experiment.last_update_time_ms);
+  push_tags(L, experiment.tags);
+  lua_setfield(L, -2, "tags");
+}
+
+void push_run_record(lua_State* L, const RunRecord& record) {
+  lua_createtable(L, 0, 14);
+  set_text(L, "run_id", record.run_id);
+  set_text(L, "name", record.name);
+  set_text(L, "experiment_id", record.experiment_id);
+  set_text(L, "user", record.user);
+  lua_pushstring(L, run_status_name(record.status));
+  lua_setfield(L, -2, "status");
+  set_integer(L, "start_time_ms", record.start_time_ms);
+  if (record.end_time_ms != 0) set_integer(L, "end_time_ms", record.end_time_ms);
+  set_text(L, "lifecycle_stage", record.lifecycle_stage);
+  set_text(L, "artifact_folder", record.artifact_folder);
+  push_params(L, record.params);
+  lua_setfield(L, -2, "params");
+  push_tags(L, record.tags);
+  lua_setfield(L, -2, "tags");
+  lua_createtable(L, 0, static_cast<int>(record.metrics.size()));
+  for (const Metric& metric : record.metrics) {
+    push_text(L, metric.key);
+    lua_pushnumber(L, metric.value);
+    lua_rawset(L, -3);
+  }
+  lua_setfield(L, -2, "metrics");
+  push_list(L, record.inputs, push_dataset);
+  lua_setfield(L, -2, "inputs");
+  push_list(L, record.outputs, tracking_push_run_output);
+  lua_setfield(L, -2, "outputs");
+}
+
+void push_logged_model_record(lua_State* L, const LoggedModel& model) {
+  lua_createtable(L, 0, 13);
+  set_text(L, "model_id", model.model_id);
+  set_text(L, "experiment_id", model.experiment_id);
+  set_text(L, "name", model.name);
+  set_text(L, "model_type", model.model_type);
+  if (!model.source_run_id.empty()) set_text(L, "source_run_id", model.source_run_id);
+  set_text(L, "artifact_folder", model.artifact_folder);
+  lua_pushstring(L, logged_model_status_name(model.status));
+  lua_setfield(L, -2, "status");
+  set_text(L, "lifecycle_stage", model.lifecycle_stage);
+  set_integer(L, "creation_time_ms", model.creation_time_ms);
+  set_integer(L, "last_update_time_ms", model.last_update_time_ms);
+  push_params(L, model.params);
+  lua_setfield(L, -2, "params");
+  push_tags(L, model.tags);
+  lua_setfield(L, -2, "tags");
+  push_list(L, model.metrics, push_metric);
+  lua_setfield(L, -2, "metrics");
+}
+
+int push_raw_field(lua_State* L, int index, const char* key) {
+  lua_guard::require_stack(L, 4);
+  index = lua_absindex(L, index);
+  // By a traversal and not by name: making the name could need memory.
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    if (lua_type(L, -2) == LUA_TSTRING && std::strcmp(lua_tostring(L, -2), key) == 0) {
+      lua_remove(L, -2);
+      return lua_type(L, -1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  return LUA_TNIL;
+}
+
+std::vector<Param> read_params(const LuaArgs& args, int index, const char* argument) {
+  std::vector<Param> params;
+  for (auto& entry : args.text_map(index, argument)) params.push_back({entry.first, entry.second});
+  return params;
+}
+
+std::vector<Tag> read_tags(const LuaArgs& args, int index, const char* argument) {
+  std::vector<Tag> tags;
+  for (auto& entry : args.text_map(index, argument)) tags.push_back({entry.first, entry.second});
+  return tags;
+}
+
+SearchQuery read_query(const LuaArgs& args, int first) {
+  SearchQuery query;
+  query.filter = args.text(first, "filter", "");
+  query.order_by = args.texts(first + 1, "order_by");
+  const std::string view = args.text(first + 2, "view", "active");
+  if (view == "deleted") {
+    query.view = ViewType::kDeleted;
+  } else if (view == "all") {
+    query.view = ViewType::kAll;
+  } else if (view != "active") {
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string(args.name()) + ": 'view' must be 'active', 'deleted' or 'all', got " +
+                    quoted(view));
+  }
+  if (!args.absent(first + 3)) {
+    const std::int64_t count = args.integer(first + 3, "max_results");
+    if (count < 1) {
+      throw Error(ErrorCode::kInvalidParameter, std::string(args.name()) +
+                                                    ": 'max_results' must be at least 1, got " +
+                                                    std::to_string(count));
+    }
+    query.max_results = static_cast<std::size_t>(count);
+  }
+  query.page_token = args.text(first + 4, "page_token", "");
+  return query;
+}
+
+std::string read_run_id(lua_State* L, const LuaArgs& args, int index, const char* argument) {
+  if (test_handle<Run>(L, index) != nullptr)
+    return check_handle<Run>(L, index, args.name(), argument)->id();
+  if (lua_type(L, index) == LUA_TSTRING) return std::string(args.text(index, argument));
+  std::string id = tracking_id_field(L, index, "run_id");
+  if (id.empty()) args.wrong(index, argument, "a run or its id");
+  return id;
+}
+
+std::string read_model_id(lua_State* L, const LuaArgs& args, int index, const char* argument) {
+  if (test_handle<ScriptLoggedModel>(L, index) != nullptr)
+    return check_handle<ScriptLoggedModel>(L, index, args.name(), argument)->created.model_id;
+  if (lua_type(L, index) == LUA_TSTRING) return std::string(args.text(index, argument));
+  std::string id = tracking_id_field(L, index, "model_id");
+  if (id.empty()) args.wrong(index, argument, "a logged model or its id");
+  return id;
+}
+
+std::string read_owner_id(lua_State* L, const LuaArgs& args, int index, const char* argument) {
+  const bool is_model = test_handle<ScriptLoggedModel>(L, index) != nullptr ||
+                        !tracking_id_field(L, index, "model_id").empty();
+  return is_model ? read_model_id(L, args, index, argument) : read_run_id(L, args, index, argument);
+}
+
+Experiment find_experiment_argument(const TrackingStore& store, const std::string& id_or_name,
+                                    const char* function) {
+  // A name may consist of digits too: the id comes first, as in MLflow's URLs.
+  long long number = 0;
+  if (parse_int64(id_or_name, number) && number >= 0) {
+    try {
+      return store.experiment(id_or_name);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound) throw;
+    }
+  }
+  if (auto found = store.experiment_by_name(id_or_name)) return *found;
+  std::vector<std::string> names;
+  for (const Experiment& other : store.list_experiments()) names.push_back(other.name);
+  throw Error(ErrorCode::kNotFound, std::string(function) + ": there is no experiment " +
+                                        quoted(id_or_name) + did_you_mean(id_or_name, names));
+}
+
+std::vector<std::string> read_experiment_ids(lua_State* L, const LuaArgs& args, int index,
+                                             const TrackingStore& store) {
+  std::vector<std::string> ids;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    ids.push_back(
+        find_experiment_argument(store, std::string(args.text(index, "experiments")), args.name())
+            .id);
+    return ids;
+  }
+  for (const std::string& each : args.texts(index, "experiments"))
+    ids.push_back(find_experiment_argument(store, each, args.name()).id);
+  return ids;
+}
+
+void read_metric_fields(lua_State* L, const char* function, int index, bool with_key_and_value,
+                        Metric& metric) {
+  const LuaArgs fields(L, function);
+  bool has_key = false, has_value = false;
+  tracking_each_field(L, function, index, [&](const char* field, int top) {
+    if (with_key_and_value && std::strcmp(field, "key") == 0) {
+      metric.key = fields.text(top, field);
+      has_key = true;
+    } else if (with_key_and_value && std::strcmp(field, "value") == 0) {
+      metric.value = fields.number(top, field);
+      has_value = true;
+    } else if (std::strcmp(field, "step") == 0) {
+      metric.step = fields.integer(top, field);
+    } else if (std::strcmp(field, "timestamp_ms") == 0) {
+      metric.timestamp_ms = fields.integer(top, field);
+    } else if (std::strcmp(field, "model") == 0) {
+      metric.model_id = read_model_id(L, fields, top, field);
+    } else if (std::strcmp(field, "dataset") == 0) {
+      if (lua_type(L, top) != LUA_TTABLE || !is_dataset_record(L, top))
+        fields.wrong(top, field, "what log_input gave, or {name = , digest = }");
+      metric.dataset_name = tracking_text_field(L, top, "name");
+      metric.dataset_digest = tracking_text_field(L, top, "digest");
+    } else {
+      std::vector<std::string> known = {"dataset", "model", "step", "timestamp_ms"};
+      if (with_key_and_value) known.insert(known.end(), {"key", "value"});
+      tracking_unknown_field(function, field, known);
+    }
+  });
+  if (with_key_and_value && !(has_key && has_value)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string(function) + ": a metric needs a '" + (has_key ? "value" : "key") + "'");
+  }
+}
+
+std::vector<Metric> read_metrics(lua_State* L, const LuaArgs& args, int index,
+                                 const char* argument) {
+  std::vector<Metric> metrics;
+  if (args.absent(index)) return metrics;
+  args.require_table(index, argument);
+  const std::size_t count = lua_rawlen(L, index);
+  if (count == 0) {
+    for (auto& [key, value] : args.numbers(index, argument)) {
+      metrics.emplace_back();
+      metrics.back().key = key;
+      metrics.back().value = value;
+    }
+    return metrics;
+  }
+  for (std::size_t i = 1; i <= count; ++i) {
+    lua_guard::require_stack(L, 2);
+    lua_rawgeti(L, index, static_cast<lua_Integer>(i));
+    if (lua_type(L, -1) != LUA_TTABLE)
+      args.wrong(lua_gettop(L), argument, "{name = number} or a list of {key = , value = }");
+    Metric metric;
+    read_metric_fields(L, args.name(), lua_gettop(L), true, metric);
+    metrics.push_back(std::move(metric));
+    lua_pop(L, 1);
+  }
+  return metrics;
+}
+
+bool is_dataset_record(lua_State* L, int index) {
+  const bool named = push_raw_field(L, index, "name") == LUA_TSTRING;
+  const bool digested = push_raw_field(L, index, "digest") == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named || digested;
+}
+
+DatasetInput read_dataset_record(lua_State* L, const char* function, int index) {
+  const LuaArgs fields(L, function);
+  DatasetInput dataset;
+  dataset.source_type = "code";
+  dataset.source = "{\"tags\": {}}";
+  struct Field {
+    const char* name;
+    std::string* text;
+  };
+  const Field known[] = {{"name", &dataset.name},
+                         {"digest", &dataset.digest},
+                         {"source_type", &dataset.source_type},
+                         {"source", &dataset.source},
+                         {"schema", &dataset.schema},
+                         {"profile", &dataset.profile},
+                         {"context", &dataset.context}};
+  tracking_each_field(L, function, index, [&](const char* field, int top) {
+    if (std::strcmp(field, "tags") == 0) {
+      dataset.tags = read_tags(fields, top, field);
+      return;
+    }
+    for (const Field& each : known) {
+      if (std::strcmp(field, each.name) != 0) continue;
+      *each.text = fields.text(top, field);
+      return;
+    }
+    std::vector<std::string> names = {"tags"};
+    for (const Field& each : known) names.push_back(each.name);
+    tracking_unknown_field(function, field, names);
+  });
+  if (dataset.name.empty()) dataset.name = "dataset";
+  if (dataset.digest.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string(function) + ": a data set needs a 'digest'");
+  }
+  return dataset;
 }
 
 }  // namespace mlrt
@@ -17717,6 +28028,7 @@ const unsigned char kEmbeddedStdlib0[] =
     "local native = require \"mlrt.native\"\n"
     "local options = require \"mlrt.options\"\n"
     "require \"mlrt.table\"\n"
+    "require \"mlrt.run\"\n"
     "\n"
     "local mlrt = { version = native.version, json = { null = native.json.null } }\n"
     "\n"
@@ -17800,24 +28112,75 @@ const unsigned char kEmbeddedStdlib0[] =
     "  return { store = native.tracking.session(o.store, o.must_exist) }\n"
     "end\n"
     "\n"
-    "mlrt.set_experiment = native.tracking.set_experiment\n"
+    "-- Experiments; each is named by its id or its name.\n"
+    "\n"
+    "local search_options = {\n"
+    "  filter = \"string\", order_by = \"strings\", view = \"string\", max_results = "
+    "\"integer\",\n"
+    "  page_token = \"string\",\n"
+    "}\n"
+    "\n"
+    "local function search(name, given, takes_experiments)\n"
+    "  local known = { experiments = takes_experiments and \"strings\" or nil }\n"
+    "  for key, kind in pairs(search_options) do known[key] = kind end\n"
+    "  local o = options.check(name, given, known)\n"
+    "  local order_by = type(o.order_by) == \"string\" and { o.order_by } or o.order_"
+    "by\n"
+    "  return o.experiments, o.filter, order_by, o.view, o.max_results, o.page_token\n"
+    "end\n"
+    "\n"
+    "function mlrt.create_experiment(name, given)\n"
+    "  local o = options.check(\"create_experiment\", given,\n"
+    "    { artifact_location = \"string\", tags = \"table\" })\n"
+    "  return native.tracking.create_experiment(name, o.artifact_location, o.tags)\n"
+    "end\n"
+    "\n"
+    "function mlrt.search_experiments(given)\n"
+    "  return native.tracking.search_experiments(select(2, search(\"search_experiment"
+    "s\", given)))\n"
+    "end\n"
+    "\n"
+    "for _, name in ipairs {\n"
+    "  \"experiment\", \"set_experiment\", \"rename_experiment\", \"delete_experiment"
+    "\", \"restore_experiment\",\n"
+    "  \"set_experiment_tag\", \"delete_experiment_tag\",\n"
+    "} do\n"
+    "  mlrt[name] = native.tracking[name]\n"
+    "end\n"
+    "\n"
+    "-- Runs\n"
     "\n"
     "function mlrt.start_run(given)\n"
-    "  local o = options.check(\"start_run\", given,\n"
-    "    { name = \"string\", experiment = \"string\", tags = \"table\", nested = \"b"
-    "oolean\" })\n"
-    "  return native.tracking.start_run(o.name, o.experiment, o.tags, o.nested)\n"
+    "  local o = options.check(\"start_run\", given, {\n"
+    "    name = \"string\", experiment = \"string\", tags = \"table\", nested = \"boo"
+    "lean\", run_id = \"string\",\n"
+    "    description = \"string\", parent_run_id = \"string\", system_metrics = \"int"
+    "erval\",\n"
+    "  })\n"
+    "  local interval_ms = o.system_metrics\n"
+    "  if type(interval_ms) == \"boolean\" then interval_ms = interval_ms and 10000 o"
+    "r nil end\n"
+    "  return native.tracking.start_run(o.name, o.experiment, o.tags, o.nested, o.run"
+    "_id, o.description,\n"
+    "    o.parent_run_id, interval_ms)\n"
     "end\n"
     "\n"
     "function mlrt.active_run() return native.tracking.active_run() end\n"
     "\n"
+    "function mlrt.end_run(status)\n"
+    "  local run = mlrt.active_run()\n"
+    "  if run then run:finish(status) end\n"
+    "end\n"
+    "\n"
     "-- On the active run; without one, a run is started that ends with the script.\n"
     "for _, name in ipairs {\n"
     "  \"log_param\", \"log_params\", \"log_metric\", \"log_metrics\", \"set_tag\", \""
-    "log_text\", \"log_artifact\",\n"
-    "  \"log_model\",\n"
+    "set_tags\", \"delete_tag\",\n"
+    "  \"set_description\", \"log_batch\", \"log_text\", \"log_json\", \"log_table\","
+    " \"log_image\", \"log_artifact\",\n"
+    "  \"log_artifacts\", \"log_input\", \"log_output\", \"log_model\",\n"
     "} do\n"
-    "  local method = native.tracking.methods[name]\n"
+    "  local method = native.run.methods[name]\n"
     "  mlrt[name] = function(...) return method(native.tracking.active_run(true), ..."
     ") end\n"
     "end\n"
@@ -17828,16 +28191,111 @@ const unsigned char kEmbeddedStdlib0[] =
     "  return native.tracking.runs(o.experiment, o.max_results)\n"
     "end\n"
     "\n"
+    "function mlrt.search_runs(given)\n"
+    "  return native.tracking.search_runs(search(\"search_runs\", given, true))\n"
+    "end\n"
+    "\n"
     "mlrt.run = native.tracking.run\n"
-    "mlrt.metric_history = native.tracking.metric_history\n"
-    "mlrt.artifacts = native.tracking.artifacts\n"
+    "mlrt.delete_run = native.tracking.delete_run\n"
+    "mlrt.restore_run = native.tracking.restore_run\n"
+    "\n"
+    "function mlrt.update_run(run, given)\n"
+    "  local o = options.check(\"update_run\", given,\n"
+    "    { name = \"string\", status = \"string\", end_time_ms = \"integer\" })\n"
+    "  return native.tracking.update_run(run, o.name, o.status, o.end_time_ms)\n"
+    "end\n"
+    "\n"
+    "function mlrt.metric_history(run, key, given)\n"
+    "  local o = options.check(\"metric_history\", given, { max_points = \"integer\" "
+    "})\n"
+    "  return native.tracking.metric_history(run, key, o.max_points)\n"
+    "end\n"
+    "\n"
+    "-- Artifacts\n"
+    "\n"
+    "mlrt.artifacts = native.artifacts.paths\n"
+    "mlrt.download_artifacts = native.artifacts.download\n"
+    "mlrt.load_text = native.artifacts.load_text\n"
+    "\n"
+    "function mlrt.list_artifacts(run, path, given)\n"
+    "  local o = options.check(\"list_artifacts\", given, { recursive = \"boolean\" }"
+    ")\n"
+    "  return native.artifacts.list(run, path, o.recursive)\n"
+    "end\n"
+    "\n"
+    "function mlrt.load_json(run, path)\n"
+    "  return native.json.decode(native.artifacts.load_text(run, path))\n"
+    "end\n"
+    "\n"
+    "function mlrt.load_table(run, path)\n"
+    "  local stored = mlrt.load_json(run, path)\n"
+    "  local names = type(stored) == \"table\" and stored.columns\n"
+    "  local rows = type(stored) == \"table\" and stored.data\n"
+    "  local good = type(names) == \"table\" and type(rows) == \"table\"\n"
+    "  local columns = {}\n"
+    "  for i, name in ipairs(good and names or {}) do\n"
+    "    local values = {}\n"
+    "    for number, row in ipairs(rows) do\n"
+    "      good = good and type(row) == \"table\"\n"
+    "      local value = good and row[i]\n"
+    "      values[number] = value == nil and native.json.null or value\n"
+    "    end\n"
+    "    good = good and type(name) == \"string\"\n"
+    "    columns[name] = values\n"
+    "  end\n"
+    "  if not good then\n"
+    "    native.errors.invalid(\"load_table: the artifact is not a table, which is wr"
+    "itten as \"\n"
+    "      .. '{\"columns\": [...], \"data\": [[...]]}')\n"
+    "  end\n"
+    "  return native.table.from(columns, names)\n"
+    "end\n"
+    "\n"
+    "-- Logged models\n"
+    "\n"
+    "function mlrt.create_logged_model(name, given)\n"
+    "  local o = options.check(\"create_logged_model\", given, {\n"
+    "    experiment = \"string\", source_run = \"run\", model_type = \"string\", para"
+    "ms = \"table\",\n"
+    "    tags = \"table\",\n"
+    "  })\n"
+    "  return native.logged_models.create(name, o.experiment, o.source_run, o.model_t"
+    "ype, o.params,\n"
+    "    o.tags)\n"
+    "end\n"
+    "\n"
+    "mlrt.logged_model = native.logged_models.get\n"
+    "\n"
+    "function mlrt.search_logged_models(given)\n"
+    "  return native.logged_models.search(search(\"search_logged_models\", given, tru"
+    "e))\n"
+    "end\n"
+    "\n"
+    "-- The whole store\n"
+    "\n"
+    "function mlrt.gc(given)\n"
+    "  local o = options.check(\"gc\", given, { older_than_ms = \"integer\", dry_run "
+    "= \"boolean\" })\n"
+    "  return native.store.gc(o.older_than_ms, o.dry_run)\n"
+    "end\n"
+    "\n"
+    "function mlrt.import(path, given)\n"
+    "  local o = options.check(\"import\", given,\n"
+    "    { experiment = \"string\", copy_artifacts = \"boolean\", progress = \"functi"
+    "on\" })\n"
+    "  return native.store.import(path, o.experiment, o.copy_artifacts, o.progress)\n"
+    "end\n"
+    "\n"
+    "mlrt.export = native.store.export\n"
     "\n"
     "-- The registry\n"
     "\n"
     "function mlrt.register_model(source, name, given)\n"
     "  local o = options.check(\"register_model\", given, { alias = \"string\", run_i"
     "d = \"string\" })\n"
-    "  local run = mlrt.active_run()\n"
+    "  -- A runs:/ source names its own run, whichever is active.\n"
+    "  local run = not tostring(source):find(\"^runs:\") and mlrt.active_run() or nil"
+    "\n"
     "  return native.registry.register(source, name, o.alias, o.run_id or run and run"
     ".id)\n"
     "end\n"
@@ -17891,6 +28349,12 @@ const unsigned char kEmbeddedStdlib1[] =
     "  [\"function\"] = function(value) return type(value) == \"function\" end,\n"
     "  data = function(value) return type(value) == \"table\" or type(value) == \"use"
     "rdata\" end,\n"
+    "  strings = function(value) return type(value) == \"table\" or type(value) == \""
+    "string\" end,\n"
+    "  run = function(value) return type(value) ~= \"boolean\" and type(value) ~= \"n"
+    "umber\" end,\n"
+    "  interval = function(value) return type(value) == \"boolean\" or math.type(valu"
+    "e) == \"integer\" end,\n"
     "}\n"
     "\n"
     "local article = {\n"
@@ -17898,6 +28362,8 @@ const unsigned char kEmbeddedStdlib1[] =
     "olean = \"true or false\",\n"
     "  table = \"a table\", [\"function\"] = \"a function\", data = \"a table of mlrt"
     "\",\n"
+    "  strings = \"a string or a list of strings\", run = \"a run or its id\",\n"
+    "  interval = \"true, or a whole number of milliseconds\",\n"
     "}\n"
     "\n"
     "local function sorted_keys(t)\n"
@@ -17950,6 +28416,39 @@ const unsigned char kEmbeddedStdlib1[] =
     "return options\n";
 
 const unsigned char kEmbeddedStdlib2[] =
+    "-- Methods of runs and logged models whose arguments are tables: checked here, t"
+    "hen handed to C++ by\n"
+    "-- position.\n"
+    "\n"
+    "local native = require \"mlrt.native\"\n"
+    "local options = require \"mlrt.options\"\n"
+    "\n"
+    "local methods = native.run.methods\n"
+    "\n"
+    "function methods.log_batch(self, given)\n"
+    "  local o = options.check(\"log_batch\", given,\n"
+    "    { metrics = \"table\", params = \"table\", tags = \"table\" })\n"
+    "  return native.run.log_batch(self, o.metrics, o.params, o.tags)\n"
+    "end\n"
+    "\n"
+    "-- image: the bytes of a picture, or a file; where: a path, or a key and a step."
+    "\n"
+    "function methods.log_image(self, image, where)\n"
+    "  if type(where) ~= \"table\" then return native.run.log_image(self, image, wher"
+    "e) end\n"
+    "  local o = options.check(\"log_image\", where, { key = \"string\", step = \"int"
+    "eger\" }, { \"key\" })\n"
+    "  return native.run.log_image(self, image, nil, o.key, o.step)\n"
+    "end\n"
+    "\n"
+    "function methods.log_input(self, data, given)\n"
+    "  local o = options.check(\"log_input\", given,\n"
+    "    { name = \"string\", context = \"string\", source = \"string\", tags = \"tab"
+    "le\" })\n"
+    "  return native.run.log_input(self, data, o.name, o.context, o.source, o.tags)\n"
+    "end\n";
+
+const unsigned char kEmbeddedStdlib3[] =
     "-- Methods of tables that call back into the script. They are Lua, so that an er"
     "ror in the callback\n"
     "-- has its traceback and the callback may yield.\n"
@@ -17998,11 +28497,12 @@ const unsigned char kEmbeddedStdlib2[] =
 }  // namespace
 
 extern const EmbeddedFile kEmbeddedFiles[] = {
-    {"mlrt.lua", kEmbeddedStdlib0, 5206},
-    {"mlrt/options.lua", kEmbeddedStdlib1, 2321},
-    {"mlrt/table.lua", kEmbeddedStdlib2, 1276},
+    {"mlrt.lua", kEmbeddedStdlib0, 9806},
+    {"mlrt/options.lua", kEmbeddedStdlib1, 2725},
+    {"mlrt/run.lua", kEmbeddedStdlib2, 1076},
+    {"mlrt/table.lua", kEmbeddedStdlib3, 1276},
 };
-extern const std::size_t kEmbeddedFileCount = 3;
+extern const std::size_t kEmbeddedFileCount = 4;
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)

@@ -239,7 +239,8 @@ mlrt.export = native.store.export
 
 function mlrt.register_model(source, name, given)
   local o = options.check("register_model", given, { alias = "string", run_id = "string" })
-  local run = mlrt.active_run()
+  -- A runs:/ source names its own run, whichever is active.
+  local run = not tostring(source):find("^runs:") and mlrt.active_run() or nil
   return native.registry.register(source, name, o.alias, o.run_id or run and run.id)
 end
 

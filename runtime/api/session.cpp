@@ -122,7 +122,7 @@ std::string session_resolve_version(const SessionState& state, const ModelVersio
   if (!logged.empty()) return session_resolve_logged_model(state, logged);
   if (fs::exists(version.source)) return version.source;
   // The store may have been moved with its artifacts; copies are named by their content.
-  const std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
+  std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
   if (fs::exists(moved)) return moved;
   throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
                                         " of the model " + quoted(version.name) +
@@ -166,17 +166,27 @@ class SessionModelCopy final : public ModelFiles {
   bool renamed_ = false;
 };
 
+// A model's own faults are told by its files' names: which model it is, only the caller knows.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+  try {
+    return Model::load(files);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidParameter) throw;
+    throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
+  }
+}
+
 // Packs or copies the model at `path`, after having loaded it.
 void session_copy_model(const std::string& path, SessionModelCopy& copy) {
   if (fs::is_folder(path)) {
     const auto files = open_model_folder(path);
-    Model::load(*files);
+    session_load_files(path, *files);
     copy.set_digest(write_bundle(copy.temporary(), *files));
     return;
   }
   const auto bundle = Bundle::open(path);
   bundle->verify();
-  Model::load(*bundle);
+  session_load_files(path, *bundle);
   fs::copy_file(path, copy.temporary());
   const std::string digest = Bundle::open(copy.temporary())->digest();
   if (digest != bundle->digest()) {
@@ -308,7 +318,7 @@ std::shared_ptr<const Model> Session::load_model(const std::string& uri) const {
 std::shared_ptr<const Model> load_model(const std::string& path) {
   const std::shared_ptr<const FileSet> files = open_model_files(path);
   if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
-  return Model::load(*files);
+  return session_load_files(path, *files);
 }
 
 std::string save_model(const Model& model, const std::string& path) {

@@ -11,12 +11,10 @@
 namespace mlrt {
 
 // A model bundle: the files of a model folder in one zip file. Written by us it has
-//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry, sorted,
-//   which
-//     `sha256sum -c` reads after a plain unzip
+//   - "MANIFEST.sha256" first: a format line, then "<sha256>  <name>" of every other entry,
+//     sorted, which `sha256sum -c` reads after a plain unzip
 //   - entries sorted by byte, STORED, each beginning at a multiple of 64 bytes, so that a mapped
-//   file is
-//     read in place
+//     file is read in place
 //   - fixed times and modes: the same files give the same bytes
 // The format number in the manifest is raised only for what an older reader could not read rightly.
 class Bundle final : public FileSet {

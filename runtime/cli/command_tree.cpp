@@ -40,8 +40,12 @@ std::pair<const CLI::App*, std::string> chosen_command(const CLI::App& root) {
 [[noreturn]] void throw_unexpected_word(const CLI::App& command, const std::string& name,
                                         const std::string& word) {
   if (word.size() > 1 && word[0] == '-') {
-    const std::string hint =
-        did_you_mean(word.substr(0, word.find('=')), command_option_names(command));
+    const std::string option = word.substr(0, word.find('='));
+    const std::vector<std::string> options = command_option_names(command);
+    if (std::find(options.begin(), options.end(), option) != options.end()) {
+      throw Error(ErrorCode::kUsage, "the option " + option + " must stand behind '" + name + "'");
+    }
+    const std::string hint = did_you_mean(option, options);
     throw Error(ErrorCode::kUsage, "unknown option " + quoted(word) + " of '" + name + "'" + hint);
   }
   const std::vector<std::string> children = subcommand_names(command);
@@ -125,6 +129,11 @@ int run_command(const CommandLine& line) {
     const auto [command, name] = chosen_command(root);
     print_out(command_help(*command, name));
     return 0;
+  } catch (const CLI::ArgumentMismatch& error) {
+    // Every option takes one value or none, so a mismatch is a value that is absent.
+    const std::string text = error.what();
+    throw Error(ErrorCode::kUsage, "the option " + text.substr(0, text.find(':')) +
+                                       " needs a value; see 'mlrt " + line.subject + " --help'");
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorCode::kUsage, "'" + line.subject + "': " + error.what() + "; see 'mlrt " +
                                        line.subject + " --help'");

@@ -55,7 +55,9 @@ void add_serve_command(CLI::App& root, ChosenCommand& chosen) {
       "  mlrt serve taxi-tips.mlrt --port 8080\n"
       "  mlrt serve models:/taxi-tips@champion --port 0\n"
       "  curl http://127.0.0.1:8080/invocations -H 'Content-Type: application/json' \\\n"
-      "    -d '{\"dataframe_records\": [{\"fare\": 12.5, \"payment_type\": \"Cash\"}]}'");
+      "    -d '{\"dataframe_records\": [{\"trip_miles\": 2.5, \"fare\": 9.25, "
+      "\"trip_seconds\": 540,\n"
+      "         \"payment_type\": \"Credit Card\"}]}'");
   run_when_chosen(serve, chosen, words, [](const GlobalOptions& global, ServeWords& given) {
     if (!given.port.empty()) {
       given.serve.port =

@@ -43,6 +43,7 @@ void program_survive_broken_pipes() {
   action.sa_handler = program_ignore_signal;
   action.sa_flags = SA_RESTART;
   sigaction(SIGPIPE, &action, nullptr);
+  sigaction(SIGXFSZ, &action, nullptr);  // a file at its size limit is an error like a full disk
 }
 
 int run_call(const CommandLine& line) {

@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/signals.hpp"
 #include "core/fs.hpp"
+#include "core/text.hpp"
 #include "server/host_rules.hpp"
 
 namespace mlrt {
@@ -15,7 +16,9 @@ namespace {
 std::shared_ptr<const Model> load_served_model(const GlobalOptions& global,
                                                const std::string& uri) {
   // A path needs no store; what has a scheme, even a mistyped one, is the session's to judge.
-  if (uri.find(":/") == std::string::npos || fs::exists(uri)) return load_model(uri);
+  const bool has_scheme = uri.find(":/") != std::string::npos || starts_with(uri, "models:") ||
+                          starts_with(uri, "runs:");
+  if (!has_scheme || fs::exists(uri)) return load_model(uri);
   SessionOptions session_options;
   session_options.store = global.store;
   session_options.must_exist = true;

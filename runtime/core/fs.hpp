@@ -104,6 +104,10 @@ std::string extension(const std::string& path);  // "a/b.c" -> ".c"; "" when non
 // With one '/' between. `name` is always taken below `folder`: join("a", "/b") is "a/b".
 std::string join(const std::string& folder, const std::string& name);
 
+// True for the name of what write_file, and others who write beside a target and rename, have not
+// renamed yet: ".<anything>.<16 hex digits>.tmp". After a kill such files may stay behind.
+bool is_temporary_name(std::string_view name);
+
 // True for a relative path with '/' that stays below its root: no empty part, no "." or "..", no
 // backslash, no NUL, valid UTF-8, at most 4096 bytes. Names inside bundles and artifact folders.
 bool is_safe_relative(std::string_view path);

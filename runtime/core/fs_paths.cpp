@@ -29,7 +29,7 @@ std::string current_folder() {
   for (;;) {
     int result = fs_call(Op::kStat, ".",
                          [&] { return ::getcwd(&buffer[0], buffer.size()) == nullptr ? -1 : 0; });
-    if (result == 0) return buffer.c_str();
+    if (result == 0) return buffer.substr(0, buffer.find('\0'));
     if (errno != ERANGE) throw_fs_error("find", "the current folder", errno, "folder any more");
     buffer.resize(buffer.size() * 2);
   }
@@ -64,6 +64,17 @@ std::string join(const std::string& folder, const std::string& name) {
   if (from == name.size()) return out;
   if (out.back() != '/') out += '/';
   return out.append(name, from, std::string::npos);
+}
+
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  constexpr std::size_t kHexDigits = 16;
+  if (name.size() < 1 + kHexDigits + kEnd.size() || name.front() != '.') return false;
+  if (name.substr(name.size() - kEnd.size()) != kEnd) return false;
+  name.remove_suffix(kEnd.size());
+  const std::string_view hex = name.substr(name.size() - kHexDigits);
+  return name[name.size() - kHexDigits - 1] == '.' &&
+         hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 bool is_safe_relative(std::string_view path) {

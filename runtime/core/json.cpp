@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -124,59 +123,6 @@ JsonBareWords json_take_bare_words(std::string_view text) {
   return words;
 }
 
-// Watches the parser, so that a bad text is refused before it costs memory.
-class JsonGuard {
- public:
-  JsonGuard(std::string_view text, std::string_view what, const JsonLimits& limits,
-            const JsonBareWords& words)
-      : text_(text), what_(what), limits_(limits), words_(words) {}
-
-  std::size_t scalars() const { return scalars_; }
-
-  bool on_event(int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
-      ++opened_;
-      if (static_cast<std::size_t>(depth) >= limits_.max_depth) {
-        std::size_t byte = json_nth_token(
-            text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
-        throw_json_error(
-            what_, text_, byte,
-            "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
-      }
-      if (event == Event::object_start) keys_.emplace_back();
-    } else if (event == Event::object_end) {
-      keys_.pop_back();
-    } else if (event == Event::key) {
-      ++keys_seen_;
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) {
-        std::size_t byte = json_nth_token(
-            text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
-        throw_json_error(what_, text_, byte,
-                         "the key " + quoted(key) + " is there twice in one object");
-      }
-    } else if (event == Event::value) {
-      ++scalars_;
-      if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
-        parsed = words_.values[words_taken_++].second;
-      }
-    }
-    return true;
-  }
-
- private:
-  std::string_view text_;
-  std::string_view what_;
-  const JsonLimits& limits_;
-  const JsonBareWords& words_;
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-  std::size_t opened_ = 0;
-  std::size_t keys_seen_ = 0;
-  std::size_t scalars_ = 0;
-  std::size_t words_taken_ = 0;
-};
-
 // The library's text is "[id] parse error at line 1, column 2: why": the why is for the user. It
 // ends with what was read last, which may be long and is the sender's.
 std::string json_reason(const char* text) {
@@ -187,6 +133,108 @@ std::string json_reason(const char* text) {
   return safe.substr(1, safe.size() - 2);
 }
 
+// Builds the value from the parser's events, so that a bad text is refused before it costs memory.
+// (The library's own way to watch it, a callback, looks through the whole parent at the end of each
+// object: a list of half a million records took minutes.)
+class JsonBuilder final : public Json::json_sax_t {
+ public:
+  JsonBuilder(std::string_view text, std::string_view what, const JsonLimits& limits,
+              const JsonBareWords& words)
+      : text_(text), what_(what), limits_(limits), words_(words) {}
+
+  Json take() { return std::move(root_); }
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
+  bool string(string_t& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t& value) override { return scalar(std::move(value)); }
+
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& key) override {
+    ++keys_seen_;
+    const auto made = open_.back()->get_ref<Json::object_t&>().emplace(key, nullptr);
+    if (!made.second) {
+      std::size_t byte = json_nth_token(
+          text_, keys_seen_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kKey; });
+      throw_json_error(what_, text_, byte,
+                       "the key " + quoted(key) + " is there twice in one object");
+    }
+    member_ = &made.first->second;
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+    if (const auto* syntax = dynamic_cast<const Json::parse_error*>(&error)) {
+      throw_json_error(std::string(what_) + " is not valid JSON", text_,
+                       syntax->byte > 0 ? syntax->byte - 1 : 0, json_reason(error.what()),
+                       error.what());
+    }
+    std::size_t byte = json_nth_token(text_, scalars_ + 1, json_is_scalar);
+    throw_json_error(what_, text_, byte, "a number is beyond the range of a double", error.what());
+  }
+
+ private:
+  // Where it stands stays where it is as long as it is open: only the innermost container grows.
+  Json* add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    if (open_.back()->is_array()) {
+      auto& elements = open_.back()->get_ref<Json::array_t&>();
+      elements.push_back(std::move(value));
+      return &elements.back();
+    }
+    *member_ = std::move(value);
+    return member_;
+  }
+
+  bool scalar(Json value) {
+    ++scalars_;
+    if (words_taken_ < words_.values.size() && words_.values[words_taken_].first == scalars_) {
+      value = words_.values[words_taken_++].second;
+    }
+    add(std::move(value));
+    return true;
+  }
+
+  bool open(Json container) {
+    ++opened_;
+    if (open_.size() >= limits_.max_depth) {
+      std::size_t byte = json_nth_token(
+          text_, opened_, [](const JsonToken& t) { return t.kind == JsonToken::Kind::kOpen; });
+      throw_json_error(what_, text_, byte,
+                       "it is nested deeper than " + std::to_string(limits_.max_depth) + " levels");
+    }
+    open_.push_back(add(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::string_view text_;
+  std::string_view what_;
+  const JsonLimits& limits_;
+  const JsonBareWords& words_;
+  Json root_;
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;  // of the innermost object: where the value of its last key goes
+  std::size_t opened_ = 0;
+  std::size_t keys_seen_ = 0;
+  std::size_t scalars_ = 0;
+  std::size_t words_taken_ = 0;
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what, const JsonLimits& limits) {
@@ -196,19 +244,9 @@ Json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
     words = json_take_bare_words(text);
     text = words.text;
   }
-  JsonGuard guard(text, what, limits, words);
-  try {
-    return Json::parse(text.begin(), text.end(),
-                       [&guard](int depth, Json::parse_event_t event, Json& parsed) {
-                         return guard.on_event(depth, event, parsed);
-                       });
-  } catch (const Json::parse_error& error) {
-    throw_json_error(std::string(what) + " is not valid JSON", text,
-                     error.byte > 0 ? error.byte - 1 : 0, json_reason(error.what()), error.what());
-  } catch (const Json::out_of_range& error) {
-    std::size_t byte = json_nth_token(text, guard.scalars() + 1, json_is_scalar);
-    throw_json_error(what, text, byte, "a number is beyond the range of a double", error.what());
-  }
+  JsonBuilder builder(text, what, limits, words);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
 }
 
 std::string dump_json(const Json& value) {

@@ -132,6 +132,8 @@ std::string nearest_name(std::string_view word, const std::vector<std::string>& 
   if (word.empty() || word.size() > kLongestWord) return {};
   std::string lowered = to_lower(word);
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // A name that shares no letter with the word is not near: "-h" for "-x", or "a" for "z".
+  best = std::min(best, word.size() - std::min(word.find_first_not_of('-'), word.size()));
   std::string found;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestWord) continue;

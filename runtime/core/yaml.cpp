@@ -13,6 +13,9 @@
 namespace mlrt {
 namespace {
 
+// A gigabyte of blanks deflates to a megabyte, and libyaml takes a minute to read it.
+constexpr std::size_t kYamlMaxBytes = std::size_t{16} << 20;
+
 constexpr std::size_t kYamlMaxDepth = 64;
 constexpr std::size_t kYamlMaxValues = 1000000;
 
@@ -458,6 +461,11 @@ class YamlWriter {
 }  // namespace
 
 Json parse_yaml(std::string_view text, std::string_view what) {
+  if (text.size() > kYamlMaxBytes) {
+    throw Error(ErrorCode::kInvalidParameter, std::string(what) + " has " +
+                                                  std::to_string(text.size()) +
+                                                  " bytes; YAML of more than 16 MiB is not read");
+  }
   return YamlReader(text, what).read();
 }
 

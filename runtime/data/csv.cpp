@@ -204,7 +204,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   std::size_t fields = 0;
   for (;; ++at) {  // over the separator
     if (!first_names && fields == names_.size()) {
-      fail(at, "a field too many: the table has " + std::to_string(names_.size()) + " columns");
+      fail(at, "a field too many: the table has " + std::to_string(names_.size()) +
+                   (names_.size() == 1 ? " column" : " columns"));
     }
     if (fields == kCsvMaxColumns) fail_columns(at);
     cells_.push_back(scan_field(at));
@@ -213,8 +214,8 @@ void CsvScanner::scan_record(std::size_t& at) {
   }
   if (first_names) set_names(fields);
   if (fields < names_.size()) {
-    fail(at, "only " + std::to_string(fields) + " fields: the table has " +
-                 std::to_string(names_.size()) + " columns");
+    fail(at, "only " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
+                 ": the table has " + std::to_string(names_.size()) + " columns");
   }
   skip_line_end(at);
 }

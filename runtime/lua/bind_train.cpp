@@ -89,12 +89,34 @@ int train_bind_training(lua_State* L) {
   });
 }
 
-Training& train_open(const std::shared_ptr<ScriptTraining>& training, const char* function) {
-  if (training->training == nullptr) {
-    throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+void train_require_idle(const ScriptTraining& training, const char* function) {
+  if (training.telling) {
+    throw Error(ErrorCode::kConflict,
+                std::string(function) +
+                    ": the training is telling its observers; a callback cannot report to it");
   }
-  return *training->training;
 }
+
+// Keeps the training as it is while its observers, which may be callbacks of the script, are told.
+class TrainTelling {
+ public:
+  TrainTelling(const std::shared_ptr<ScriptTraining>& training, const char* function)
+      : training_(training) {
+    train_require_idle(*training, function);
+    if (training->training == nullptr) {
+      throw Error(ErrorCode::kConflict, std::string(function) + ": the training has ended");
+    }
+    training->telling = true;
+  }
+  ~TrainTelling() { training_->telling = false; }
+  TrainTelling(const TrainTelling&) = delete;
+  TrainTelling& operator=(const TrainTelling&) = delete;
+
+  Training* operator->() const { return training_->training.get(); }
+
+ private:
+  std::shared_ptr<ScriptTraining> training_;
+};
 
 int train_bind_round(lua_State* L) {
   return guard(L, [=] {
@@ -102,7 +124,8 @@ int train_bind_round(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     const std::int64_t step = args.integer(2, "step");
     args.require_table(3, "metrics");
-    train_open(training, args.name()).round(step, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->round(step, metrics);
     return 0;
   });
 }
@@ -113,7 +136,8 @@ int train_bind_finish(lua_State* L) {
     const auto training = check_handle<ScriptTraining>(L, 1, args.name());
     std::shared_ptr<const Model> model;
     if (!args.absent(2)) model = check_handle<const Model>(L, 2, args.name(), "model");
-    train_open(training, args.name()).finish(model, args.numbers(3, "metrics"));
+    const NamedValues metrics = args.numbers(3, "metrics");
+    TrainTelling(training, args.name())->finish(model, metrics);
     training->training.reset();
     return 0;
   });
@@ -124,6 +148,7 @@ int train_bind_fail(lua_State* L) {
   return guard(L, [=] {
     const std::shared_ptr<ScriptTraining>* handle = test_handle<ScriptTraining>(L, 1);
     if (handle == nullptr || *handle == nullptr || (*handle)->training == nullptr) return 0;
+    train_require_idle(**handle, "training:fail");
     const std::unique_ptr<Training> training = std::move((*handle)->training);
     if (!lua_isnoneornil(L, 2)) {
       protect(L, {2}, [&](lua_State* P) {

@@ -6,13 +6,12 @@
 // Lua reports an error by leaving frames (an exception when Lua is compiled as C++, longjmp when as
 // C); C++ by throwing. Neither may cross the other: a longjmp skips destructors, and Lua's own
 // handlers would swallow a C++ exception. So
-//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua errors
-//   after
-//     all C++ objects of the call are gone;
-//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in protect(),
-//   which
-//     turns Lua errors into the exception LuaFailure. What the manual marks "-" needs no
-//     protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a traversal, ...
+//   - every function that Lua calls runs its C++ in guard(), which turns exceptions into Lua
+//     errors after all C++ objects of the call are gone;
+//   - inside of it, whatever may raise a Lua error (all that allocates or calls) runs in
+//     protect(), which turns Lua errors into the exception LuaFailure. What the manual marks "-"
+//     needs no protection: lua_type, lua_rawget, lua_tolstring of a string, lua_next in a
+//     traversal, ...
 
 #include <exception>
 #include <string>

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 
 #include "core/clock.hpp"
 #include "core/interrupt.hpp"
@@ -192,6 +193,22 @@ int interrupt_coroutine_close(lua_State* L) {
   return 2;
 }
 
+// os.execute: Lua's own, the upvalue. While the command runs, C's system() ignores Ctrl-C, which
+// the terminal sends to both, so the command's end tells of it. A shell says 128 + 2 for its child.
+int interrupt_execute(lua_State* L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  if (lua_gettop(L) == 3 && lua_type(L, 2) == LUA_TSTRING) {
+    const bool by_signal = std::strcmp(lua_tostring(L, 2), "signal") == 0;
+    if (lua_tointeger(L, 3) == (by_signal ? SIGINT : 128 + SIGINT)) {
+      raise(SIGINT);
+      if (interrupt_requested()) raise_lua_error(L, ErrorCode::kInterrupted, "interrupted");
+    }
+  }
+  return lua_gettop(L);
+}
+
 }  // namespace
 
 void open_interrupts(lua_State* L) {
@@ -207,7 +224,11 @@ void open_interrupts(lua_State* L) {
   lua_setfield(L, -2, "wrap");
   lua_pushcfunction(L, interrupt_coroutine_close);
   lua_setfield(L, -2, "close");
-  lua_pop(L, 1);
+  lua_getglobal(L, LUA_OSLIBNAME);
+  lua_getfield(L, -1, "execute");
+  lua_pushcclosure(L, interrupt_execute, 1);
+  lua_setfield(L, -2, "execute");
+  lua_pop(L, 2);
 }
 
 namespace {

@@ -5,8 +5,8 @@
 //
 // The signal handler sets the flag of core/interrupt.hpp and a count hook on the coroutines that
 // are running; the hook raises the error "interrupted", so that `<close>` variables run. pcall and
-// its like are replaced by ones that do not catch while the flag is set. A second signal ends the
-// process at once.
+// its like are replaced by ones that do not catch while the flag is set, and os.execute by one that
+// passes on the Ctrl-C that ended its command. A second signal ends the process at once.
 
 #include <csignal>
 
@@ -14,8 +14,8 @@
 
 namespace mlrt {
 
-// Replaces pcall, xpcall and coroutine.resume, .wrap and .close in the open libraries; may raise a
-// Lua error.
+// Replaces pcall, xpcall, coroutine.resume, .wrap and .close, and os.execute in the open libraries;
+// may raise a Lua error.
 void open_interrupts(lua_State* L);
 
 // While it lives, SIGINT and SIGTERM interrupt the script of `L`, which runs on this thread. Inside

@@ -35,7 +35,7 @@ bool module_try_file(const std::string& path, FoundModule& module,
   return true;
 }
 
-std::string module_replaced(std::string text, char from, const std::string& to) {
+std::string module_replaced(const std::string& text, char from, const std::string& to) {
   std::string result;
   for (char c : text) {
     if (c == from) {

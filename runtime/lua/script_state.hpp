@@ -34,6 +34,7 @@ void set_lua_memory_for_tests(LuaMemory* memory);
 // A training that a script reports; `training` is empty once it has ended.
 struct ScriptTraining {
   std::unique_ptr<Training> training;
+  bool telling = false;  // its observers are being told: they must not end it beneath us
 };
 
 struct ScriptState {

@@ -35,7 +35,8 @@ class HttpClient {
   // length when it is not empty, or when the method is POST, PUT or PATCH. Throws kInvalidParameter
   // for a URL, method or header that is none, kUnavailable when nothing answers or the connection
   // breaks, kTimeout beyond the time (except for how long the system takes to resolve a name),
-  // kTooLarge for an answer beyond the limit.
+  // kTooLarge for an answer beyond the limit, kInterrupted when the user asked to stop while it
+  // waited.
   HttpResponse request(std::string_view method, std::string_view url,
                        const HttpFields& headers = {}, std::string_view body = {}) const;
 

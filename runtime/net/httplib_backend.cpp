@@ -14,6 +14,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/version.hpp"
 #include "net/socket.hpp"
 
@@ -25,6 +26,7 @@ namespace {
 constexpr std::size_t kHttplibCopyBytes = 65536;  // larger bodies are not copied beside the header
 constexpr std::size_t kHttplibStatusLineBytes = 256;
 constexpr std::size_t kHttplibHeadBytes = 65536;
+constexpr std::int64_t kHttplibInterruptCheckMs = 100;
 
 // What Stream asks for and neither of our streams needs.
 class HttplibStreamBase : public httplib::Stream {
@@ -130,18 +132,34 @@ class HttplibCallStream final : public HttplibStreamBase {
   }
 
   ssize_t write(const char* data, size_t size) override {
-    const IoResult sent = send_some(fd_, data, size, deadline_ms_);
+    const IoResult sent =
+        wait([&](std::int64_t until_ms) { return send_some(fd_, data, size, until_ms); });
     return sent.status == IoStatus::kOk ? static_cast<ssize_t>(sent.size_bytes) : fail(sent.status);
   }
 
   socket_t socket() const override { return fd_; }
 
   bool timed_out() const { return timed_out_; }
+  bool interrupted() const { return interrupted_; }
   bool head_too_large() const { return head_too_large_; }
 
  private:
+  // Waits in slices, so that Ctrl-C ends the call and not just a poll() of it.
+  template <class Step>
+  IoResult wait(const Step& step) {
+    for (;;) {
+      const std::int64_t until_ms =
+          std::min(deadline_ms_, monotonic_ms() + kHttplibInterruptCheckMs);
+      const IoResult result = step(until_ms);
+      if (result.status != IoStatus::kTimeout || until_ms == deadline_ms_) return result;
+      interrupted_ = interrupt_requested();
+      if (interrupted_) return {IoStatus::kStopped, 0};
+    }
+  }
+
   ssize_t receive(char* data, std::size_t size) {
-    const IoResult received = receive_some(fd_, data, size, deadline_ms_, -1);
+    const IoResult received =
+        wait([&](std::int64_t until_ms) { return receive_some(fd_, data, size, until_ms, -1); });
     if (received.status == IoStatus::kOk) return static_cast<ssize_t>(received.size_bytes);
     return received.status == IoStatus::kClosed ? 0 : fail(received.status);
   }
@@ -184,6 +202,7 @@ class HttplibCallStream final : public HttplibStreamBase {
   bool first_line_ = true;
   bool informational_ = false;
   bool timed_out_ = false;
+  bool interrupted_ = false;
   bool head_too_large_ = false;
 };
 
@@ -279,6 +298,7 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
                     std::to_string(too_large ? call.max_response_bytes : kHttplibHeadBytes) +
                     " bytes" + (too_large ? "" : " for its header"));
   }
+  if (stream.interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");
   if (stream.timed_out()) {
     throw Error(ErrorCode::kTimeout, where + " did not answer within the time limit");
   }

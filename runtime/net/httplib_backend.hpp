@@ -56,7 +56,8 @@ struct HttplibCall {
 
 // The client side: sends `call` over the connected socket `fd` and reads the answer. Throws
 // kTimeout at `deadline_ms` (of monotonic_ms), kUnavailable when the connection breaks or what
-// comes is not HTTP, kTooLarge for an answer beyond the limit. The socket is of no more use then.
+// comes is not HTTP, kTooLarge for an answer beyond the limit, kInterrupted when the user asked to
+// stop while it waited. The socket is of no more use then.
 HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline_ms);
 
 }  // namespace mlrt

@@ -40,8 +40,7 @@ struct Route {
 class Router {
  public:
   // `pattern` is "/" and segments: "runs" matches itself, "{name}" one segment that is not empty,
-  // and
-  // "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
+  // and "{name*}", only at the end, all the rest, slashes included and possibly empty. Of several
   // patterns that match, the one that is literal earlier wins, in whatever order they were added.
   // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);

@@ -17,13 +17,15 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/text.hpp"
 
 namespace mlrt {
 namespace {
 
 constexpr int kSocketBacklog = 512;
-constexpr std::int64_t kSocketLongestPollMs = 3600 * 1000;
+constexpr std::int64_t kSocketLongestPollMs = std::int64_t{3600} * 1000;
+constexpr std::int64_t kSocketInterruptCheckMs = 100;
 
 struct SocketAddressesDeleter {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
@@ -93,14 +95,20 @@ int socket_poll(pollfd* fds, nfds_t count, std::int64_t deadline_ms) {
               "cannot listen on " + host + " port " + port_text + ": " + socket_reason(error));
 }
 
-// 0, or the errno of the failure; ETIMEDOUT at the deadline.
+// 0, or the errno of the failure; ETIMEDOUT at the deadline. Throws kInterrupted.
 int socket_connect(int fd, const addrinfo& address, std::int64_t deadline_ms) {
   if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS && errno != EINTR) return errno;
   pollfd waiting{fd, POLLOUT, 0};
-  const int ready = socket_poll(&waiting, 1, deadline_ms);
-  if (ready < 0) return errno;
-  if (ready == 0) return ETIMEDOUT;
+  int ready = 0;
+  while (ready == 0) {
+    const std::int64_t until_ms = std::min(deadline_ms, monotonic_ms() + kSocketInterruptCheckMs);
+    ready = socket_poll(&waiting, 1, until_ms);
+    if (ready < 0) return errno;
+    if (ready > 0) break;
+    if (until_ms == deadline_ms) return ETIMEDOUT;
+    check_interrupt();
+  }
   int error = 0;
   socklen_t size = sizeof(error);
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;

@@ -45,7 +45,8 @@ struct Accepted {
 bool accept_tcp(const Socket& listening, Accepted& accepted);
 
 // Connects before `deadline_ms` (of monotonic_ms). Throws kTimeout, or kUnavailable with the
-// reason; each names host and port. How long the system takes to resolve a name is its own matter.
+// reason, each with host and port; kInterrupted when the user asked to stop while it waited. How
+// long the system takes to resolve a name is its own matter.
 Socket connect_tcp(const std::string& host, int port, std::int64_t deadline_ms);
 
 enum class IoStatus { kOk, kClosed, kTimeout, kStopped };

@@ -53,12 +53,12 @@ class Registry {
                                 const std::string& description = "", ModelFiles* files = nullptr);
 
   std::vector<RegisteredModel> list_models() const;  // by name
+  // These throw kNotFound that names what is missing and, for a model or alias, the nearest name
+  // there is.
   RegisteredModel model(const std::string& name) const;
   ModelVersion version(const std::string& name, std::int64_t version) const;
   ModelVersion latest_version(const std::string& name) const;
   ModelVersion version_by_alias(const std::string& name, const std::string& alias) const;
-
-  // The three above throw kNotFound that names what is missing and the nearest name there is.
 
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);

@@ -314,9 +314,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature) {
 
 Table parse_scoring_csv(std::string_view body, const Signature& signature) {
   CsvOptions options;
-  for (const ColumnSpec& spec : signature.inputs) {
-    options.column_types.emplace_back(spec.name, scoring_column_type(scoring_type(spec).cell));
-  }
+  options.column_types = input_column_types(signature);
   try {
     return parse_csv(body, "the request body", options);
   } catch (const Error& error) {

@@ -28,8 +28,7 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
 
 // The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
-// data
-// ... Error: Failed to enforce schema of data ... Error: " and `why`.
+// data ... Error: Failed to enforce schema of data ... Error: " and `why`.
 std::string scoring_schema_message(const std::string& data, const Signature& signature,
                                    const std::string& why);
 

@@ -15,8 +15,7 @@ namespace mlrt {
 //   GET  /ping, /health  "\n" while the model can answer
 //   GET  /version        mlrt's version as plain text
 //   POST /invocations    application/json or text/csv (parse_scoring_json, parse_scoring_csv);
-//   answers
-//                        {"predictions": [0.93, ...]}, one number a row
+//                        answers {"predictions": [0.93, ...]}, one number a row
 // Numbers are the shortest text that reads back as the same double. A NaN or infinite prediction is
 // null, since JSON has no word for it. Every other content type, and a charset other than UTF-8, is
 // 415 with a plain text, as MLflow's server answers; all other errors are {"error_code",

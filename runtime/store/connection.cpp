@@ -275,6 +275,15 @@ std::string StoreConnection::query_text(std::string_view sql) {
 
 bool StoreConnection::read_only() const { return sqlite3_db_readonly(handle_, "main") == 1; }
 
+void StoreConnection::require_same_file() {
+  int moved = 0;
+  const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (code != SQLITE_OK || moved == 0) return;
+  throw Error(ErrorCode::kIo, "the store " + quoted(shown_path_, 300) +
+                                  " was moved, deleted or replaced while it was open: nothing was "
+                                  "written; open it anew");
+}
+
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
 void StoreConnection::disable_checkpoints() {

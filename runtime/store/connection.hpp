@@ -129,6 +129,10 @@ class StoreConnection {
   // Throws kInternal in the child of a fork, where the connection is the parent's.
   void require_own_process() const;
 
+  // Throws kIo when the store's file was moved, deleted or replaced since it was opened: what is
+  // written would be lost.
+  void require_same_file();
+
   // Whether a transaction is open.
   bool in_transaction() const;
 

@@ -160,6 +160,7 @@ Transaction::Transaction(Database& database, Mode mode)
   database.owner_.store(std::this_thread::get_id());
   try {
     run(mode == Mode::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    if (mode == Mode::kWrite) connection().require_same_file();
   } catch (const std::exception&) {
     connection().roll_back();
     database.owner_.store(std::thread::id());

@@ -72,11 +72,13 @@ ArtifactDigests artifact_digests(Database& database, const std::string& owner,
 std::vector<std::string> artifact_files_below(const std::string& folder) {
   if (!fs::is_folder(folder)) return {};
   std::vector<std::string> files = fs::list_files_below(folder);
-  files.erase(std::remove_if(files.begin(), files.end(),
-                             [](const std::string& file) {
-                               return is_artifact_staging(file.substr(0, file.find('/')));
-                             }),
-              files.end());
+  // What is being written now, or was when a process was killed, is no artifact.
+  const auto unfinished = [](const std::string& file) {
+    const std::vector<std::string> names = split(file, '/');
+    return is_artifact_staging(names.front()) ||
+           std::any_of(names.begin(), names.end(), fs::is_temporary_name);
+  };
+  files.erase(std::remove_if(files.begin(), files.end(), unfinished), files.end());
   return files;
 }
 
@@ -277,7 +279,7 @@ void ArtifactStore::list_place(const Place& place, const std::string& path, bool
     return;
   }
   for (const std::string& name : fs::list(folder)) {
-    if (place.path.empty() && is_artifact_staging(name)) continue;
+    if ((place.path.empty() && is_artifact_staging(name)) || fs::is_temporary_name(name)) continue;
     if (fs::is_folder(fs::join(folder, name))) {
       found.push_back({artifact_join(path, name), true, 0, ""});
     } else if (fs::is_file(fs::join(folder, name))) {

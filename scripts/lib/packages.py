@@ -10,7 +10,7 @@ GROUPS = {
     "lint": ["clang-format-14", "clang-tidy-14", "git"],
     "arm64": ["g++-aarch64-linux-gnu", "qemu-user"],
     # What a program that uses the single header needs, as README says.
-    "header": ["libsqlite3-dev", "zlib1g-dev", "libyaml-dev", "nlohmann-json3-dev", "libmbedtls-dev"],
+    "header": ["liblua5.4-dev", "libsqlite3-dev", "zlib1g-dev", "libyaml-dev", "nlohmann-json3-dev", "libmbedtls-dev"],
     "tools": ["unzip", "zip", "sqlite3", "curl", "binutils"],
     "interop": ["python3-venv"],
     "bench": ["lua5.4"],

@@ -130,7 +130,7 @@ function Table:close() end
 ---@field max_categories? integer of one one_hot column, the most frequent ones; 1000 by default
 ---@field l2? number half the weight of the squared coefficients in the loss sum; 0 by default
 ---@field max_iterations? integer 50 by default
----@field tolerance? number stops when the mean log loss falls by less; 1e-8 by default
+---@field tolerance? number stops when the mean loss, with its penalty, falls by no more; 1e-8 by default
 ---@field dataset? string the name under which the data is logged; "train" by default
 
 --- Fits the probability that the label is 1 (logistic regression by Newton's method; the same data
@@ -191,8 +191,8 @@ function mlrt.training(options) end
 ---@class mlrt.Training
 local Training = {}
 
---- Reports one round. Errors: "interrupted" after Ctrl-C, "conflict" when the training has ended,
---- what a callback raised.
+--- Reports one round. Errors: "interrupted" after Ctrl-C, "conflict" when the training has ended or
+--- is just calling a callback, what a callback raised.
 ---@param step integer
 ---@param metrics table<string, number>
 function Training:round(step, metrics) end
@@ -842,7 +842,7 @@ function mlrt.export(path) end
 --- "not_found", "data_corrupt".
 ---@param source string a bundle file, a model folder, or "runs:/<id>/<path>"
 ---@param name string
----@param options? {alias: string?, run_id: string?} run_id is that of the active run by default
+---@param options? {alias: string?, run_id: string?} run_id by default: that of runs:/, else of the active run
 ---@return mlrt.ModelVersion
 function mlrt.register_model(source, name, options) end
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/session.hpp"
+#include "bundle/bundle.hpp"
 #include "cli/cli_support.hpp"
 #include "core/fs.hpp"
 #include "store/database.hpp"
@@ -74,6 +75,12 @@ TEST_CASE("a bundle that is damaged or none is refused before anything listens")
   const ProcessResult none = run_mlrt(folder.path(), {"serve", "folder", "--port", "0"});
   CHECK(none.exit_code != 0);
   CHECK_MESSAGE(none.err.find("MLmodel") != std::string::npos, none.err);
+  // A zip that is sound, but whose model is not ours: the line names the bundle too.
+  MemoryFiles foreign;
+  foreign.add("MLmodel", "flavors:\n  sklearn:\n    code: x\n");
+  write_bundle(path, foreign);
+  check_bad_input(run_mlrt(folder.path(), {"serve", "m.mlrt", "--port", "0"}), 1,
+                  "'m.mlrt': MLmodel has no flavor that mlrt knows");
 }
 
 TEST_CASE("a file that is no store is refused and left as it is") {
@@ -114,6 +121,20 @@ TEST_CASE("a store that may only be read can be listed, but not written") {
   CHECK(script.exit_code == 1);
   CHECK_MESSAGE(script.err.find("mlrt.db") != std::string::npos, script.err);
   CHECK(Session(folder.path("mlrt.db")).tracking().list_runs({}, 10).size() == 1);
+}
+
+TEST_CASE("a file that may not grow any further is an error, not the end by a signal") {
+  TempDir dir;
+  std::vector<std::string> command = {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"};
+  for (const std::string& word : mlrt_command({"-e", "require('mlrt').start_run()"})) {
+    command.push_back(word);
+  }
+  ProcessOptions options;
+  options.folder = dir.path();
+  const ProcessResult result = run_process(command, options);
+  CHECK(result.exit_code == 1);
+  CHECK(result.err.find("the system failed to read or write the store 'mlrt.db': File too large") !=
+        std::string::npos);
 }
 
 TEST_CASE("a store that another process holds locked too long is told") {

@@ -89,7 +89,10 @@ TEST_CASE("unknown commands and options are one line with the nearest name, exit
                       "--port takes a whole number from 0 to 65535, not 'http'");
   check_program_fails(run_mlrt(at, {"serve", "x", "y"}), 2,
                       "'serve' does not take 'y'; see 'mlrt serve --help'");
-  CHECK(run_mlrt(at, {"runs", "list", "--max"}).exit_code == 2);
+  check_program_fails(run_mlrt(at, {"runs", "list", "--max"}), 2,
+                      "the option --max needs a value; see 'mlrt runs --help'");
+  check_program_fails(run_mlrt(at, {"runs", "--max", "3", "list"}), 2,
+                      "the option --max must stand behind 'runs list'");
   CHECK(fs::list(at).empty());
 }
 
@@ -149,6 +152,12 @@ TEST_CASE("modules are found in the overlay before the built-in ones") {
   const std::string code = "print(require('mlrt').version)";
   CHECK(run_mlrt(folder.path(), {"-e", code}).out == std::string(MLRT_VERSION) + "\n");
   CHECK(run_mlrt(folder.path(), {"--overlay", "lib", "-e", code}).out == "mine\n");
+}
+
+TEST_CASE("an overlay that is no folder is told, not passed over") {
+  TempDir folder;
+  check_program_fails(run_mlrt(folder.path(), {"--overlay", "lbi", "-e", ""}), 3,
+                      "there is no folder 'lbi', which --overlay names");
 }
 
 TEST_CASE("Ctrl-C and SIGTERM end a script with its run KILLED and exit code 130") {

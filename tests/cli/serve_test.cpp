@@ -127,9 +127,11 @@ TEST_CASE("a model that cannot be found is told, exit code 3") {
   result = run_mlrt(folder.path(), {"serve", "models:/none@champion"});
   CHECK(result.exit_code == 3);
   CHECK(result.err.find("none") != std::string::npos);
-  result = run_mlrt(folder.path(), {"serve", "modells:/none@champion"});
-  CHECK(result.exit_code == 1);
-  CHECK(result.err.find("names no model") != std::string::npos);
+  for (const char* mistyped : {"modells:/none@champion", "models:none@champion", "runs:abc/m"}) {
+    result = run_mlrt(folder.path(), {"serve", mistyped});
+    CHECK(result.exit_code == 1);
+    CHECK(result.err.find("names no model") != std::string::npos);
+  }
 }
 
 }  // namespace mlrt

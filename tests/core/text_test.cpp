@@ -210,6 +210,9 @@ TEST_CASE("the nearest name is found for a slip and not for another word") {
   CHECK(mlrt::nearest_name("", names).empty());
   CHECK(mlrt::nearest_name(std::string(1000000, 'x'), names).empty());
   CHECK(mlrt::nearest_name("x", {}).empty());
+  CHECK(mlrt::nearest_name("z", {"a"}).empty());
+  CHECK(mlrt::nearest_name("-x", {"-h", "-e"}).empty());
+  CHECK(mlrt::nearest_name("-v", {"-h", "-V"}) == "-V");
   CHECK(mlrt::did_you_mean("modles", names) == "; did you mean 'models'?");
   CHECK(mlrt::did_you_mean("frobnicate", names).empty());
 }

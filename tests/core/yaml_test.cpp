@@ -190,6 +190,13 @@ TEST_CASE("YAML nested deeper than 64 levels is refused before it costs anything
   CHECK_FALSE(yaml_test_message(questions + "x").empty());
 }
 
+TEST_CASE("YAML of more than 16 MiB is refused before it is read") {
+  CHECK(mlrt::parse_yaml("a: 1" + std::string(1000000, ' '), "the file")["a"] == 1);
+  CHECK_THROWS_WITH_AS(mlrt::parse_yaml(std::string((std::size_t{16} << 20) + 1, ' '), "the file"),
+                       "the file has 16777217 bytes; YAML of more than 16 MiB is not read",
+                       mlrt::Error);
+}
+
 TEST_CASE("YAML with more than a million values is refused") {
   std::string text = "[";
   for (int i = 0; i < 1000000; ++i) text += "1,";

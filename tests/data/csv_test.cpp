@@ -163,7 +163,7 @@ TEST_CASE("malformed CSV is refused with file, line and column") {
       {"a,b\n1,2\n1,2,3\n", "t.csv:3:5: a field too many: the table has 2 columns"},
       {"a,b\n1,2,\n", "t.csv:2:5: a field too many: the table has 2 columns"},
       {"a,b,c\n1,2,3\r\n1,2\r\n", "t.csv:3:4: only 2 fields: the table has 3 columns"},
-      {"a,b\n1", "t.csv:2:2: only 1 fields: the table has 2 columns"},
+      {"a,b\n1", "t.csv:2:2: only 1 field: the table has 2 columns"},
       {"a,b\n1,\"2\n3,4\n", "t.csv:2:3: this quote is never closed"},
       {"a,b\n1,\"2\"x\n",
        "t.csv:2:6: text after a closing quote; a quote inside a quoted field is written twice"},

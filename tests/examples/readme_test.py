@@ -19,6 +19,7 @@ MASKS = [
     (r"\b[0-9a-f]{8}\b", "ID"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?\b", "TIME"),
     (r"\b\d+(\.\d+)? m?s\b", "DURATION"),
+    (r"\S*/mlrt-artifacts/", "mlrt-artifacts/"),
     (r" +", " "),  # columns move with what is in them
     (r" $", ""),
 ]
@@ -29,6 +30,11 @@ def mask(line):
     for pattern, word in MASKS:
         line = re.sub(pattern, word, line)
     return line
+
+
+def code(text, language):
+    """The code of each block of the language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def steps(text):
@@ -49,9 +55,9 @@ def steps(text):
 
 class Readme(unittest.TestCase):
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mlrt readme "))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mlrt-readme-"))
         self.addCleanup(shutil.rmtree, self.folder)
-        program = pathlib.Path(os.environ.get("MLRT", ROOT / "build/mlrt"))
+        program = pathlib.Path(os.environ.get("MLRT", ROOT / "build/mlrt")).resolve()
         (self.folder / "bin").mkdir()
         (self.folder / "bin/mlrt").symlink_to(program)
         (self.folder / "examples").symlink_to(ROOT / "examples")
@@ -103,7 +109,15 @@ class Readme(unittest.TestCase):
                 self.assertEqual([mask(line) for line in printed], [mask(line) for line in expected],
                                  f"README.md:{number}: $ {command}")
                 ran += 1
-        self.assertGreaterEqual(ran, 4)
+        self.assertGreaterEqual(ran, 7)
+
+    def test_the_lua_blocks_run(self):
+        blocks = code((ROOT / "README.md").read_text(encoding="utf-8"), "lua")
+        self.assertGreaterEqual(len(blocks), 1)
+        for number, block in enumerate(blocks):
+            script = self.folder / f"block{number}.lua"
+            script.write_text(block)
+            self.assertEqual(self.run_step(f"mlrt {script.name}"), [])
 
 
 if __name__ == "__main__":

@@ -103,6 +103,23 @@ TEST_CASE("an interrupt reaches a coroutine inside of a coroutine") {
   CHECK(runner.code == ErrorCode::kInterrupted);
 }
 
+TEST_CASE("a command that Ctrl-C ended interrupts the script that waits for it") {
+  for (const char* command : {"kill -INT $$", "sh -c 'kill -INT $$'; exit $?"}) {
+    CAPTURE(command);
+    ScriptRunner runner;
+    runner.run(
+        "local run <close> = require('mlrt').start_run()\n"
+        "os.execute(arg[1]) io.open(arg[2], 'w'):close()",
+        {command, runner.path("went-on")});
+    CHECK(runner.code == ErrorCode::kInterrupted);
+    CHECK(!interrupt_requested());
+    CHECK(!fs::exists(runner.path("went-on")));
+    CHECK(runner.run("local mlrt = require 'mlrt' assert(mlrt.runs()[1].status == 'KILLED')") ==
+          "");
+    CHECK(runner.run("assert(select(3, os.execute('exit 3')) == 3)") == "");
+  }
+}
+
 TEST_CASE("a signal that another thread gets interrupts the script") {
   ScriptRunner runner;
   run_and_interrupt(runner, "ready() while true do end", true);

@@ -201,7 +201,13 @@ t.test("models are registered, listed, aliased and loaded", function()
   t.equal(first.name, "dots")
   t.equal(first.run_id, run.id)
   t.list_equal(first.aliases, { "champion" })
-  t.equal(mlrt.register_model(run:log_model(model), "dots").version, 2)
+  local uri = run:log_model(model)
+  do  -- the run that the URI names, not the one that happens to be active
+    local inner <close> = mlrt.start_run { nested = true }
+    local second = mlrt.register_model(uri, "dots")
+    t.equal(second.version, 2)
+    t.equal(second.run_id, run.id)
+  end
   os.remove(t.path("m.mlrt"))
   t.equal(mlrt.load_model("models:/dots@champion"):predict(data):digest(), model:predict(data):digest())
   mlrt.set_alias("dots", "champion", 2)

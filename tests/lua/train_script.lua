@@ -166,6 +166,22 @@ t.test("a training left by an error has failed with it", function()
   t.fails("invalid_parameter", "'learner' is missing", function() mlrt.training {} end)
 end)
 
+t.test("a callback cannot report to the training that is calling it", function()
+  local training, inside
+  local observer <close> = mlrt.on_training {
+    round = function() inside() end, finish = function() inside() end,
+  }
+  for _, name in ipairs { "round", "finish", "fail" } do
+    training = mlrt.training { learner = "mine" }
+    inside = function() training[name](training, name == "round" and 1 or nil, {}) end
+    t.fails("conflict", "is telling its observers", function() training:round(1, {}) end)
+    t.fails("conflict", "is telling its observers", function() training:finish() end)
+    inside = function() end
+    training:round(2, {})
+    training:finish()
+  end
+end)
+
 t.test("a training may be reported from a coroutine", function()
   local steps = {}
   local observer <close> = mlrt.on_training { round = function(step) steps[#steps + 1] = step end }

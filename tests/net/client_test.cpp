@@ -13,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "net/socket.hpp"
 
 namespace {
@@ -256,4 +257,28 @@ TEST_CASE("a call ends at its time limit however the peer is slow") {
     CHECK(took_ms >= 350);
     CHECK(took_ms < 2000);
   }
+}
+
+TEST_CASE("an interrupt ends a call that waits, long before its time limit") {
+  std::atomic<bool> done{false};
+  const ClientTestPeer peer([&done](int) {
+    while (!done) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  });
+  // The peer reads nothing and answers nothing: the one call waits to receive, the other to send.
+  for (const std::size_t body_bytes : {std::size_t{0}, std::size_t{16} << 20}) {
+    CAPTURE(body_bytes);
+    const std::string body(body_bytes, 'x');
+    std::thread user([] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      mlrt::request_interrupt();
+    });
+    const std::int64_t start_ms = mlrt::monotonic_ms();
+    const ClientTestFailure failure =
+        client_test_failure([&] { mlrt::http_request("POST", peer.url(), {}, body, 20000); });
+    user.join();
+    mlrt::clear_interrupt();
+    CHECK(failure.code == mlrt::ErrorCode::kInterrupted);
+    CHECK(mlrt::monotonic_ms() - start_ms < 5000);
+  }
+  done = true;
 }

@@ -1,8 +1,10 @@
 """The single header as a program uses it: an empty folder, the header, the documented packages."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -44,10 +46,39 @@ class SingleHeader(unittest.TestCase):
             cwd=self.folder)
         run(["./program"], cwd=self.folder)
 
+    def test_it_runs_scripts_with_a_lua_that_was_built_as_c(self):
+        (self.folder / "main.cpp").write_text(
+            "#define MLRT_IMPLEMENTATION\n#define MLRT_WITH_LUA\n#include \"mlrt.hpp\"\n"
+            "#include <cstdio>\n"
+            "int main() {\n"
+            "  mlrt::Interpreter lua;\n"
+            "  lua.run_string(\"assert(require('mlrt').table{{a = 1}}:column('a')[1] == 1)\", {});\n"
+            "  try {\n"
+            "    lua.run_string(\"require('mlrt').read_csv('absent.csv')\", {});\n"
+            "  } catch (const mlrt::Error& error) {\n"
+            "    std::printf(\"%s\\n\", error.what());\n"
+            "    return 0;\n"
+            "  }\n"
+            "  return 1;\n"
+            "}\n")
+        httplib = run([sys.executable, ROOT / "scripts/deps", "--print", "cpp-httplib"]).strip()
+        run([self.compiler(), "-std=c++17", "main.cpp", "-o", "program", f"-isystem{httplib}",
+             "-isystem/usr/include/lua5.4", "-llua5.4", *LIBRARIES], cwd=self.folder)
+        self.assertIn("absent.csv", run(["./program"], cwd=self.folder))
+
     def test_declarations_need_no_library(self):
         declarations = HEADER.read_text().split("#endif  // MLRT_HPP_")[0]
         for library in ("nlohmann", "sqlite", "httplib", "lua.h", "mbedtls", "yaml.h", "zlib", "unistd"):
             self.assertNotIn(f"<{library}", declarations)
+
+    def test_the_readme_s_example_compiles_and_runs(self):
+        blocks = re.findall(r"^```cpp\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+        self.assertEqual(len(blocks), 1)
+        (self.folder / "main.cpp").write_text("#define MLRT_IMPLEMENTATION\n" + blocks[0])
+        run([os.environ["MLRT"], ROOT / "examples/quickstart.lua"], cwd=self.folder)
+        run([self.compiler(), "-std=c++17", "main.cpp", "-o", "program", *LIBRARIES], cwd=self.folder)
+        run(["./program"], cwd=self.folder)
+        self.assertIn("one trip", run([os.environ["MLRT"], "runs", "list"], cwd=self.folder))
 
     def test_embed_app_builds_from_an_empty_folder_and_runs(self):
         for path in (ROOT / "examples/embed_app").iterdir():
@@ -58,7 +89,7 @@ class SingleHeader(unittest.TestCase):
         run(["cmake", "-S", ".", "-B", "build"], cwd=self.folder)
         run(["cmake", "--build", "build"], cwd=self.folder)
         out = run(["build/embed_app", bundle_folder / "taxi-tips.mlrt", "app.db"], cwd=self.folder)
-        self.assertRegex(out, r"^probability of a tip above 20%: 0\.\d{4}\nlogged run \S+ to .*app\.db\n$")
+        self.assertRegex(out, r"^probability of a tip above 20%: 0\.\d{4}\nlogged run one trip to .*app\.db\n$")
         # The executable scores the same row to the same digits, and reads the store that the program wrote.
         script = self.folder / "same.lua"
         script.write_text(

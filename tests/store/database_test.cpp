@@ -449,6 +449,23 @@ TEST_CASE("the child of a fork must open the store anew") {
   CHECK(count_writers(*database) == 3);
 }
 
+TEST_CASE("a write to a store whose file was deleted or replaced is refused, not lost") {
+  TempDir dir;
+  const std::string path = dir.path("s.db");
+  for (const bool replaced : {false, true}) {
+    CAPTURE(replaced);
+    auto database = Database::open(path);
+    add_writer(*database, "before");
+    for (const char* end : {"", "-wal", "-shm"}) mlrt::fs::remove_file(path + end);
+    std::shared_ptr<Database> other;
+    if (replaced) other = Database::open(path);
+    const Caught error = caught([&] { add_writer(*database, "after"); });
+    CHECK(error.code == ErrorCode::kIo);
+    CHECK(error.has("was moved, deleted or replaced while it was open"));
+    if (replaced) CHECK(count_writers(*other) == 0);
+  }
+}
+
 TEST_CASE("threads share one database") {
   TempDir dir;
   auto database = Database::open(dir.path("s.db"));

@@ -217,7 +217,7 @@ TEST_CASE("zsh and fish load their completion scripts") {
     const std::string script = run_mlrt(folder.path(), {"completion", shell}).out;
     CHECK(script.find("runs list") != std::string::npos);
     if (!has_program(shell)) {
-      MESSAGE("skipped: there is no " << shell << " here");
+      MESSAGE("skipped: there is no " << std::string(shell) << " here");
       continue;
     }
     fs::write_file(folder.path("completion"), script);

@@ -11,7 +11,7 @@ GROUPS = {
     "arm64": ["g++-aarch64-linux-gnu", "qemu-user"],
     # What a program that uses the single header needs, as README says.
     "header": ["liblua5.4-dev", "libsqlite3-dev", "zlib1g-dev", "libyaml-dev", "nlohmann-json3-dev", "libmbedtls-dev"],
-    "tools": ["unzip", "zip", "sqlite3", "curl", "binutils"],
+    "tools": ["unzip", "zip", "sqlite3", "curl", "binutils", "zsh", "fish"],
     "interop": ["python3-venv"],
     "bench": ["lua5.4"],
 }

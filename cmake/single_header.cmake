@@ -6,7 +6,7 @@ set(shims ${PROJECT_BINARY_DIR}/shims)
 file(GLOB mlrt_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/*/*.hpp)
 foreach(header IN LISTS mlrt_headers)
   file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/runtime ${header})
-  file(CONFIGURE OUTPUT ${shims}/${name} CONTENT "#include \"mlrt.hpp\"\n")
+  file(CONFIGURE OUTPUT ${shims}/${name} CONTENT "#include <mlrt.hpp>\n")  # <>: api/mlrt.hpp is one of them
 endforeach()
 
 add_library(mlrt_single INTERFACE)

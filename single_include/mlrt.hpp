@@ -4879,6 +4879,8 @@ class LuaArgs {
 
  private:
   bool scalar_text(int index, std::string& text) const;
+  // The key of the entry that lua_next has just pushed, which must be a string.
+  std::string entry_key(const char* argument) const;
 
   lua_State* state_;
   const char* name_;
@@ -27857,6 +27859,15 @@ std::string LuaArgs::scalar(int index, const char* argument) const {
   return text;
 }
 
+std::string LuaArgs::entry_key(const char* argument) const {
+  if (lua_type(state_, -2) != LUA_TSTRING) {
+    throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
+                                                  "' must be strings, one is " +
+                                                  describe_value(state_, -2));
+  }
+  return value_as_string(state_, -2);
+}
+
 std::map<std::string, std::string> LuaArgs::text_map(int index, const char* argument) const {
   std::map<std::string, std::string> values;
   if (absent(index)) return values;
@@ -27864,12 +27875,7 @@ std::map<std::string, std::string> LuaArgs::text_map(int index, const char* argu
   lua_guard::require_stack(state_, 4);
   lua_pushnil(state_);
   while (lua_next(state_, index) != 0) {
-    if (lua_type(state_, -2) != LUA_TSTRING) {
-      throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
-                                                    "' must be strings, one is " +
-                                                    describe_value(state_, -2));
-    }
-    const std::string key = value_as_string(state_, -2);
+    const std::string key = entry_key(argument);
     std::string text;
     if (!scalar_text(lua_gettop(state_), text)) {
       throw Error(ErrorCode::kInvalidParameter,
@@ -27891,12 +27897,7 @@ std::vector<std::pair<std::string, double>> LuaArgs::numbers(int index,
   lua_guard::require_stack(state_, 4);
   lua_pushnil(state_);
   while (lua_next(state_, index) != 0) {
-    if (lua_type(state_, -2) != LUA_TSTRING) {
-      throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
-                                                    "' must be strings, one is " +
-                                                    describe_value(state_, -2));
-    }
-    std::string key = value_as_string(state_, -2);
+    std::string key = entry_key(argument);
     if (lua_type(state_, -1) != LUA_TNUMBER) {
       throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": " + quoted(key) + " in '" +
                                                     argument + "' must be a number, got " +

@@ -209,6 +209,15 @@ std::string LuaArgs::scalar(int index, const char* argument) const {
   return text;
 }
 
+std::string LuaArgs::entry_key(const char* argument) const {
+  if (lua_type(state_, -2) != LUA_TSTRING) {
+    throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
+                                                  "' must be strings, one is " +
+                                                  describe_value(state_, -2));
+  }
+  return value_as_string(state_, -2);
+}
+
 std::map<std::string, std::string> LuaArgs::text_map(int index, const char* argument) const {
   std::map<std::string, std::string> values;
   if (absent(index)) return values;
@@ -216,12 +225,7 @@ std::map<std::string, std::string> LuaArgs::text_map(int index, const char* argu
   lua_guard::require_stack(state_, 4);
   lua_pushnil(state_);
   while (lua_next(state_, index) != 0) {
-    if (lua_type(state_, -2) != LUA_TSTRING) {
-      throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
-                                                    "' must be strings, one is " +
-                                                    describe_value(state_, -2));
-    }
-    const std::string key = value_as_string(state_, -2);
+    const std::string key = entry_key(argument);
     std::string text;
     if (!scalar_text(lua_gettop(state_), text)) {
       throw Error(ErrorCode::kInvalidParameter,
@@ -243,12 +247,7 @@ std::vector<std::pair<std::string, double>> LuaArgs::numbers(int index,
   lua_guard::require_stack(state_, 4);
   lua_pushnil(state_);
   while (lua_next(state_, index) != 0) {
-    if (lua_type(state_, -2) != LUA_TSTRING) {
-      throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": the keys of '" + argument +
-                                                    "' must be strings, one is " +
-                                                    describe_value(state_, -2));
-    }
-    std::string key = value_as_string(state_, -2);
+    std::string key = entry_key(argument);
     if (lua_type(state_, -1) != LUA_TNUMBER) {
       throw Error(ErrorCode::kInvalidParameter, std::string(name_) + ": " + quoted(key) + " in '" +
                                                     argument + "' must be a number, got " +

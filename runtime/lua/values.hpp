@@ -52,6 +52,8 @@ class LuaArgs {
 
  private:
   bool scalar_text(int index, std::string& text) const;
+  // The key of the entry that lua_next has just pushed, which must be a string.
+  std::string entry_key(const char* argument) const;
 
   lua_State* state_;
   const char* name_;

@@ -99,9 +99,11 @@ class Exchange(unittest.TestCase):
         self.assertEqual(everything(self.exported("again.db")), first)
 
     def check_tensorboard(self, writer_of):
+        # `writer_of(folder, suffix)`: a writer names its file by the second, so two of one second
+        # would share a file but for the suffix.
         logs = self.folder / "logs"
         for name in ("train", "deep/validation"):
-            writer = writer_of(str(logs / name))
+            writer = writer_of(str(logs / name), ".first")
             for step in range(50):
                 writer.add_scalar("loss", 1 / (step + 1), step, walltime=1700000000.25 + step)
             writer.add_scalar("val/acc", 0.5, 3, walltime=1700000100)
@@ -123,7 +125,7 @@ class Exchange(unittest.TestCase):
                                          for e in accumulator.Scalars(tag)), key=str))
             self.assertEqual(run["latest"]["bad"], "NaN")
             self.assertEqual(run["info"][3], "FINISHED")
-        writer = writer_of(str(logs / "train"))
+        writer = writer_of(str(logs / "train"), ".second")
         writer.add_scalar("loss", 0, 60, walltime=1700000200)
         writer.close()
         grown = import_into(self.store, logs, "--experiment", "boards")
@@ -132,7 +134,7 @@ class Exchange(unittest.TestCase):
     def test_event_files_of_tensorboardx_are_imported(self):
         from tensorboardX import SummaryWriter
 
-        self.check_tensorboard(lambda folder: SummaryWriter(folder))
+        self.check_tensorboard(lambda folder, suffix: SummaryWriter(folder, filename_suffix=suffix))
 
     def test_event_files_of_tensorboard_itself_are_imported(self):
         from tensorboard.compat.proto.event_pb2 import Event

@@ -238,15 +238,68 @@ mlrt.export = native.store.export
 -- The registry
 
 function mlrt.register_model(source, name, given)
-  local o = options.check("register_model", given, { alias = "string", run_id = "string" })
-  -- A runs:/ source names its own run, whichever is active.
-  local run = not tostring(source):find("^runs:") and mlrt.active_run() or nil
-  return native.registry.register(source, name, o.alias, o.run_id or run and run.id)
+  local o = options.check("register_model", given, {
+    alias = "string", run_id = "string", description = "string", tags = "table",
+  })
+  -- These name their own run, whichever is active.
+  local named = tostring(source):find("^runs:") or tostring(source):find("^models:")
+  local run = not named and mlrt.active_run() or nil
+  return native.registry.register_model(source, name, o.alias, o.run_id or run and run.id,
+    o.description, o.tags)
 end
 
-mlrt.models = native.registry.models
-mlrt.set_alias = native.registry.set_alias
-mlrt.delete_alias = native.registry.delete_alias
+mlrt.registry = {}
+
+for name, call in pairs(native.registry) do
+  if name ~= "register_model" then mlrt.registry[name] = call end
+end
+
+function mlrt.registry.create_model(name, given)
+  local o = options.check("create_model", given, { description = "string", tags = "table" })
+  return native.registry.create_model(name, o.description, o.tags)
+end
+
+function mlrt.registry.create_version(name, source, given)
+  local o = options.check("create_version", given, {
+    run_id = "string", model_id = "string", run_link = "string", description = "string",
+    tags = "table", alias = "string", create_model = "boolean",
+  })
+  return native.registry.create_version(name, source, o.run_id, o.model_id, o.run_link,
+    o.description, o.tags, o.alias, o.create_model)
+end
+
+function mlrt.registry.search_models(given)
+  return native.registry.search_models(select(2, search("search_models", given)))
+end
+
+function mlrt.registry.search_versions(given)
+  return native.registry.search_versions(select(2, search("search_versions", given)))
+end
+
+function mlrt.registry.set_stage(name, version, stage, given)
+  local o = options.check("set_stage", given, { archive_existing = "boolean" })
+  return native.registry.set_stage(name, version, stage, o.archive_existing)
+end
+
+function mlrt.registry.history(name, given)
+  local o = options.check("history", given, { max_results = "integer" })
+  return native.registry.history(name, o.max_results)
+end
+
+mlrt.set_alias = mlrt.registry.set_alias
+mlrt.delete_alias = mlrt.registry.delete_alias
+
+function mlrt.models()
+  local all, page = {}, {}
+  repeat
+    page = mlrt.registry.search_models { max_results = 1000, page_token = page.next_page_token }
+    for _, model in ipairs(page) do
+      model.versions = mlrt.registry.versions(model.name)
+      all[#all + 1] = model
+    end
+  until not page.next_page_token
+  return all
+end
 
 -- JSON and HTTP
 

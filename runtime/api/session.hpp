@@ -56,18 +56,21 @@ class Session {
   // and kInvalidParameter for a deleted one.
   Run resume_run(const std::string& run_id);
 
-  // Registers a model under `name`. `source` is a bundle file or model folder, which is copied
-  // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>" or
-  // "models:/m-<id>" (a logged model), which stay where they are. The model is loaded first: what
-  // is broken is not registered. A copy is a bundle named by its SHA-256, so the same model is kept
-  // once. After an error nothing is registered and no copy is left.
+  // Registers a model under `name`, which is created on demand. `source` is a bundle file or model
+  // folder, which is copied below the artifact root (so that moving the original breaks nothing),
+  // or "runs:/<id>/<path>", "models:/m-<id>" (a logged model) or "models:/<name>/<version>" (or
+  // latest, a stage, @alias), which stay where they are. The model is loaded first: what is broken
+  // is not registered. A copy is a bundle named by its SHA-256, so the same model is kept once.
+  // After an error nothing is registered and no copy is left.
   ModelVersion register_model(const std::string& source, const std::string& name,
-                              const std::string& alias = "", const std::string& run_id = "");
+                              const std::string& alias = "", const std::string& run_id = "",
+                              const std::string& description = "",
+                              const std::vector<Tag>& tags = {});
 
   // The file or folder that `uri` names: "models:/<name>/<version>", "models:/<name>/latest",
-  // "models:/<name>@<alias>", "models:/m-<id>" (a logged model's folder), "runs:/<id>/<path>" (of
-  // the run itself, else of a logged model that it made), or a path. Throws kInvalidParameter for
-  // another form, kNotFound that names what is missing.
+  // "models:/<name>/<stage>", "models:/<name>@<alias>", "models:/m-<id>" (a logged model's folder),
+  // "runs:/<id>/<path>" (of the run itself, else of a logged model that it made), or a path. Throws
+  // kInvalidParameter for another form, kNotFound that names what is missing.
   std::string resolve_model(const std::string& uri) const;
   std::shared_ptr<const Model> load_model(const std::string& uri) const;
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/standard_tags.hpp"
 #include "model/model.hpp"
 #include "registry/registry.hpp"
 #include "tracking/artifacts.hpp"
@@ -25,7 +26,7 @@ struct SessionState {
         tracking(opened, artifact_root),
         artifacts(opened, artifact_root),
         logged_models(opened, artifact_root),
-        registry(opened) {}
+        registry(opened, artifact_root, current_user()) {}
 
   const std::string store;
   const std::shared_ptr<Database> database;

@@ -102,6 +102,7 @@ void build_command_tree(CLI::App& root, ChosenCommand& chosen) {
   add_artifacts_commands(root, chosen);
   add_models_commands(root, chosen);
   add_serve_command(root, chosen);
+  add_server_command(root, chosen);
   add_store_commands(root, chosen);
   add_completion_command(root, chosen);
 }
@@ -110,7 +111,7 @@ void build_command_tree(CLI::App& root, ChosenCommand& chosen) {
 
 const std::vector<std::string>& command_names() {
   static const std::vector<std::string> names = {
-      "experiments", "runs",   "artifacts", "models", "serve", "sql",
+      "experiments", "runs",   "artifacts", "models", "serve", "server",    "sql",
       "gc",          "doctor", "import",    "export", "types", "completion"};
   return names;
 }

@@ -38,21 +38,10 @@ void print_experiments(OutputForm form, const std::vector<Experiment>& experimen
   print_listing(form, table, experiment_json(Experiment()), list, when_empty);
 }
 
-std::vector<Tag> read_tag_words(const std::vector<std::string>& words) {
-  std::vector<Tag> tags;
-  for (const std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0)
-      throw Error(ErrorCode::kUsage, "--tag takes KEY=VALUE, not " + quoted(word));
-    tags.push_back({word.substr(0, equals), word.substr(equals + 1)});
-  }
-  return tags;
-}
-
 }  // namespace
 
 void run_experiments_create(const GlobalOptions& global, const ExperimentsCreateOptions& options) {
-  const std::vector<Tag> tags = read_tag_words(options.tags);
+  const std::vector<Tag> tags = read_tag_words("--tag", options.tags);
   const Session session = open_store(global, true);
   const std::string id =
       session.tracking().create_experiment(options.name, options.artifact_location, tags);

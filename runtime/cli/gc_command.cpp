@@ -41,7 +41,8 @@ std::int64_t read_age_ms(const std::string& text) {
 void run_gc(const GlobalOptions& global, const GcOptions& options) {
   const std::int64_t age_ms = options.older_than.empty() ? 0 : read_age_ms(options.older_than);
   const Session session = open_store(global);
-  const TrackingStore::Garbage found = session.tracking().collect_garbage(age_ms, options.dry_run);
+  TrackingStore::Garbage found = session.tracking().collect_garbage(age_ms, options.dry_run);
+  found.artifact_bytes += session.registry().collect_garbage(options.dry_run);
   if (options.json) {
     OrderedJson out;
     out["dry_run"] = options.dry_run;

@@ -19,6 +19,7 @@ Tracking:
 Models:
   models list         the registered models, their versions and aliases
   serve MODEL         answer scoring requests over HTTP
+  server              serve the store over HTTP, as MLflow's tracking server
 
 Store:
   sql SELECT          answer one SELECT on the store, read-only
@@ -45,6 +46,7 @@ Examples:
   mlrt runs search "metrics.auc > 0.9" --max 5
   mlrt serve taxi-tips.mlrt --port 8080
   mlrt serve models:/taxi-tips@champion --port 8080
+  mlrt server --store lab.db
 )";
 }
 

@@ -8,6 +8,8 @@
 namespace mlrt {
 namespace {
 
+constexpr std::size_t kDescribedValueSize = 100;
+
 constexpr std::size_t kRunMetricsShown = 3;
 
 const std::string& shown_experiment(const RunRecord& run, const ExperimentNames& experiments) {
@@ -67,6 +69,15 @@ std::string clipped(const std::string& text, std::size_t most) {
     if (++characters > most) return text.substr(0, cut) + "\xE2\x80\xA6";
   }
   return text;
+}
+
+std::string described_value(const std::string& text) { return clipped(text, kDescribedValueSize); }
+
+void append_block(std::string& out, const char* title, const std::string& text, bool empty) {
+  if (empty) return;
+  out += std::string("\n") + title + "\n";
+  for (const std::string& line : split(text.substr(0, text.size() - 1), '\n'))
+    out += "  " + line + "\n";
 }
 
 OrderedJson run_json(const RunRecord& run, const ExperimentNames& experiments) {

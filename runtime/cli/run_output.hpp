@@ -25,6 +25,11 @@ std::string size_text(std::uint64_t bytes);
 // At most `most` characters, the last of them an ellipsis if some were left out.
 std::string clipped(const std::string& text, std::size_t most);
 
+// A value as a description shows it: clipped.
+std::string described_value(const std::string& text);
+// A part of a description: its title and, indented, its lines; nothing if it is empty.
+void append_block(std::string& out, const char* title, const std::string& text, bool empty);
+
 OrderedJson run_json(const RunRecord& run, const ExperimentNames& experiments);
 void print_runs(OutputForm form, const std::vector<RunRecord>& runs,
                 const ExperimentNames& experiments, const std::string& when_empty);

@@ -12,8 +12,6 @@
 namespace mlrt {
 namespace {
 
-constexpr std::size_t kDescribedValueSize = 100;
-
 std::vector<std::string> experiment_ids(const TrackingStore& store,
                                         const std::vector<std::string>& words) {
   std::vector<std::string> ids;
@@ -47,15 +45,6 @@ OrderedJson run_field(const OrderedJson& run, const std::string& field) {
   }
   throw Error(ErrorCode::kNotFound, "the run has no " + quoted(field) + did_you_mean(field, names));
 }
-
-void append_block(std::string& out, const char* title, const std::string& text, bool empty) {
-  if (empty) return;
-  out += std::string("\n") + title + "\n";
-  for (const std::string& line : split(text.substr(0, text.size() - 1), '\n'))
-    out += "  " + line + "\n";
-}
-
-std::string described_value(const std::string& text) { return clipped(text, kDescribedValueSize); }
 
 std::string run_head_text(const RunRecord& run, const ExperimentNames& experiments) {
   const auto experiment = experiments.find(run.experiment_id);

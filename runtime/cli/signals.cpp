@@ -27,8 +27,10 @@ void StopSignals::wait() {
   int which = 0;
   while (sigwait(&signals_, &which) != 0) {
   }
-  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+  let_through();
 }
+
+void StopSignals::let_through() { pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
 
 bool StopSignals::wait_ms(int timeout_ms) {
   const std::int64_t end_ms = monotonic_ms() + timeout_ms;

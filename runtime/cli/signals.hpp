@@ -18,6 +18,8 @@ class StopSignals {
   void wait();
   // True if a signal came within that time.
   bool wait_ms(int timeout_ms);
+  // From now on a signal has its usual effect in this thread.
+  void let_through();
 
  private:
   sigset_t signals_;

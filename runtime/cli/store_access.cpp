@@ -130,6 +130,17 @@ std::string find_artifact_owner(const TrackingStore& store, const std::string& w
   return starts_with(word, "m-") ? word : find_run_id(store, word);
 }
 
+std::vector<Tag> read_tag_words(const char* option, const std::vector<std::string>& words) {
+  std::vector<Tag> tags;
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw Error(ErrorCode::kUsage, std::string(option) + " takes KEY=VALUE, not " + quoted(word));
+    tags.push_back({word.substr(0, equals), word.substr(equals + 1)});
+  }
+  return tags;
+}
+
 ViewType read_view(const std::string& word) {
   if (word.empty() || word == "active") return ViewType::kActive;
   if (word == "deleted") return ViewType::kDeleted;

@@ -34,6 +34,9 @@ std::string find_run_id(const TrackingStore& store, const std::string& word);
 // "m-..." as it is, else a run as above.
 std::string find_artifact_owner(const TrackingStore& store, const std::string& word);
 
+// "key=value" words. Throws kUsage that names `option` for one without '=' or key.
+std::vector<Tag> read_tag_words(const char* option, const std::vector<std::string>& words);
+
 // "active" (or empty), "deleted" or "all". Throws kUsage for another word.
 ViewType read_view(const std::string& word);
 

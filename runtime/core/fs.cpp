@@ -80,6 +80,18 @@ bool is_folder(const std::string& path) {
   return fs_stat(path, info) && S_ISDIR(info.st_mode);
 }
 
+bool has_link(const std::string& folder, const std::string& relative) {
+  for (std::size_t end = 0; end < relative.size();) {
+    end = std::min(relative.find('/', end + 1), relative.size());
+    const std::string part = join(folder, relative.substr(0, end));
+    struct stat info {};
+    // What is not there is no link, and nothing is behind it.
+    if (fs_call(Op::kStat, part, [&] { return ::lstat(part.c_str(), &info); }) < 0) return false;
+    if (S_ISLNK(info.st_mode)) return true;
+  }
+  return false;
+}
+
 std::uint64_t file_size(const std::string& path) {
   fs_check_path("look at", path);
   struct stat info {};
@@ -238,6 +250,32 @@ void copy_file(const std::string& from, const std::string& to) {
     writer.write(block.data(), got);
   }
   writer.commit();
+}
+
+FileReader::FileReader(const std::string& path) : path_(path) {
+  struct stat info {};
+  descriptor_ = fs_open_regular("read", path_, info);
+  size_ = static_cast<std::uint64_t>(info.st_size);
+  modified_ns_ = std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
+}
+
+FileReader::~FileReader() { ::close(descriptor_); }
+
+std::size_t FileReader::read_at(std::uint64_t offset, char* out, std::size_t size) const {
+  const std::size_t wanted = std::min(size, std::size_t{1} << 30);
+  const ssize_t got = fs_call(Op::kRead, path_, [&] {
+    return ::pread(descriptor_, out, wanted, static_cast<off_t>(offset));
+  });
+  if (got < 0) throw_fs_error("read", path_, errno, "file");
+  return static_cast<std::size_t>(got);
+}
+
+bool is_disk_full(const Error& error) {
+  // As throw_fs_error writes it.
+  for (const int full : {ENOSPC, EDQUOT, EFBIG}) {
+    if (error.detail() == "errno " + std::to_string(full)) return true;
+  }
+  return false;
 }
 
 void remove_file(const std::string& path) {

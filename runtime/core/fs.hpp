@@ -9,6 +9,9 @@
 #include <vector>
 
 namespace mlrt {
+
+class Error;
+
 namespace fs {
 
 // All file access goes through here, so that tests can make any call fail. Paths are bytes as the
@@ -29,6 +32,8 @@ bool exists(const std::string& path);     // links followed
 bool is_file(const std::string& path);    // a regular file, links followed
 bool is_folder(const std::string& path);  // links followed
 std::uint64_t file_size(const std::string& path);
+// True if a part of `relative`, which is below `folder`, is a symbolic link: it could lead outside.
+bool has_link(const std::string& folder, const std::string& relative);
 
 // The whole of a regular file (a FIFO or a device could keep us waiting for ever, and is refused).
 // Throws kTooLarge, before it reads, when it is larger than `max_bytes`.
@@ -67,6 +72,30 @@ class AtomicWriter {
 
 // Copies the bytes of a regular file, in constant memory, as write_file writes.
 void copy_file(const std::string& from, const std::string& to);
+
+// A regular file that is read in pieces, at any place and by any number of threads. What was opened
+// stays readable when the file is replaced or removed.
+class FileReader {
+ public:
+  explicit FileReader(const std::string& path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+
+  std::uint64_t size() const { return size_; }               // when it was opened
+  std::int64_t modified_ns() const { return modified_ns_; }  // since 1970, as the system has it
+  // At most `size` bytes from `offset` on; 0 at the end.
+  std::size_t read_at(std::uint64_t offset, char* out, std::size_t size) const;
+
+ private:
+  std::string path_;
+  int descriptor_;
+  std::uint64_t size_;
+  std::int64_t modified_ns_;
+};
+
+// True for an error of this module that says that the disk is full, or the user's part of it.
+bool is_disk_full(const Error& error);
 
 void make_folders(const std::string& path);  // with its parents; fine if it is there
 void remove_file(const std::string& path);   // fine if it is not there

@@ -25,8 +25,10 @@ int store_bind_gc(lua_State* L) {
       throw Error(ErrorCode::kInvalidParameter,
                   "gc: 'older_than_ms' must be at least 0, got " + std::to_string(older_than_ms));
     }
-    const TrackingStore::Garbage garbage = script_state(L).session().tracking().collect_garbage(
-        older_than_ms, args.boolean(2, "dry_run", false));
+    const bool dry_run = args.boolean(2, "dry_run", false);
+    const Session& session = script_state(L).session();
+    TrackingStore::Garbage garbage = session.tracking().collect_garbage(older_than_ms, dry_run);
+    garbage.artifact_bytes += session.registry().collect_garbage(dry_run);
     protect(L, [&](lua_State* P) {
       lua_createtable(P, 0, 4);
       store_set_count(P, "experiments", garbage.experiments);

@@ -23,18 +23,24 @@ constexpr std::uint64_t kScriptMaxBytes = std::uint64_t{64} << 20;
 
 thread_local LuaMemory* interpreter_test_memory = nullptr;
 
-void* interpreter_allocate(void* user, void* block, std::size_t, std::size_t new_size) {
+void* interpreter_allocate(void* user, void* block, std::size_t old_size, std::size_t new_size) {
+  auto* memory = static_cast<LuaMemory*>(user);
+  if (block == nullptr) old_size = 0;  // it says what kind of object is to be made
   if (new_size == 0) {
+    memory->used_bytes -= old_size;
     std::free(block);
     return nullptr;
   }
-  auto* memory = static_cast<LuaMemory*>(user);
+  const std::uint64_t after = memory->used_bytes - old_size + new_size;
+  if (memory->max_bytes != 0 && new_size > old_size && after > memory->max_bytes) return nullptr;
   ++memory->allocations;
   if (memory->fail_at != 0 && memory->allocations >= memory->fail_at) {
     if (memory->fail_once) memory->fail_at = 0;
     return nullptr;
   }
-  return std::realloc(block, new_size);
+  void* moved = std::realloc(block, new_size);
+  if (moved != nullptr) memory->used_bytes = after;
+  return moved;
 }
 
 // Runs for an error outside of any protected call, which would be a defect of ours.
@@ -129,11 +135,7 @@ struct Interpreter::State {
   }
 };
 
-Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_unique<State>()) {
-  ScriptState& script = state_->script;
-  script.store = options.store;
-  script.overlay = options.overlay;
-  script.memory = interpreter_test_memory != nullptr ? interpreter_test_memory : &script.own_memory;
+void open_script_state(ScriptState& script) {
   lua_State* L = lua_newstate(interpreter_allocate, script.memory);
   if (L == nullptr) throw Error(ErrorCode::kUnavailable, "not enough memory to start Lua");
   *static_cast<ScriptState**>(lua_getextraspace(L)) = &script;
@@ -157,6 +159,14 @@ Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_u
     const std::string text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
     throw Error(ErrorCode::kUnavailable, "Lua could not be started: " + text);
   }
+}
+
+Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_unique<State>()) {
+  ScriptState& script = state_->script;
+  script.store = options.store;
+  script.overlay = options.overlay;
+  script.memory = interpreter_test_memory != nullptr ? interpreter_test_memory : &script.own_memory;
+  open_script_state(script);
 }
 
 Interpreter::~Interpreter() = default;

@@ -67,6 +67,9 @@ extern "C" void mlrt_interrupt_handler(int signal_number) {
 
 // After an interrupt nothing is caught: the error goes on, whatever the script made of it.
 int interrupt_filter(lua_State* L, bool succeeded) {
+  if (!succeeded && script_state(L).time_is_over) {
+    raise_lua_error(L, ErrorCode::kTimeout, "its time is over");
+  }
   if (!succeeded && interrupt_requested()) {
     raise_lua_error(L, ErrorCode::kInterrupted, "interrupted");
   }

@@ -21,6 +21,8 @@ namespace mlrt {
 
 // Memory of a Lua state. Tests make its Nth allocation fail.
 struct LuaMemory {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t max_bytes = 0;  // beyond, allocations fail; 0: no limit
   std::uint64_t allocations = 0;
   std::uint64_t fail_at =
       0;                   // 0: never; else this allocation and all after it, until it is set anew
@@ -44,6 +46,11 @@ struct ScriptState {
   LuaMemory* memory = nullptr;
   std::int64_t interrupt_raised_ms =
       -1;  // when the hook last raised; -1: not since the last interrupt
+
+  // Of who calls Lua with a time limit: when it ends, by monotonic_ms, and whether it has, after
+  // which nothing catches the error that ends the call.
+  std::int64_t deadline_ms = 0;
+  bool time_is_over = false;
 
   std::string store;  // of InterpreterOptions
   std::string overlay;
@@ -73,6 +80,10 @@ struct ScriptState {
   // after all was tried.
   void end_open(RunStatus status);
 };
+
+// Makes `state.main`, with mlrt's modules, for a state that has none; `state.memory` is set. Throws
+// kUnavailable when there is not enough memory. Whoever owns `state` closes it.
+void open_script_state(ScriptState& state);
 
 // The state behind L or any of its coroutines.
 ScriptState& script_state(lua_State* L);

@@ -39,25 +39,33 @@ void Connection::serve() {
 Connection::Next Connection::serve_one(std::size_t served) {
   HttpHead head;
   head.request.remote_address = remote_address_;
+  std::unique_ptr<HttpUpload> upload;
   try {
     scanner_.reset();
     std::size_t head_size = 0;
     if (!wait_for_head(served, head_size)) return Next::kClose;
     parse_http_head(std::string_view(buffer_).substr(0, head_size), head);
     buffer_.erase(0, head_size);
-    if (!read_body(head)) return Next::kClose;
+    if (head.framing != HttpFraming::kNone) upload = context_.router.begin_upload(head.request);
+    if (!read_body(head, upload.get())) return Next::kClose;
   } catch (const HttpRejected& rejected) {
+    upload.reset();
     refuse(rejected, head);
     return Next::kClose;
   }
-  HttpResponse response = context_.router.handle(head.request);
-  const bool keep_alive = head.keep_alive && !context_.stopping.load() &&
+  // Where the next request starts is not known when a part of the body was not wanted.
+  const bool unread = upload != nullptr && upload->refused();
+  HttpResponse response = upload ? upload->finish() : context_.router.handle(head.request);
+  const bool keep_alive = head.keep_alive && !unread && !context_.stopping.load() &&
                           served + 1 < context_.options.keep_alive_max_requests;
   head.request.body = std::string();
   release_body_bytes();
   if (!respond(response, head, keep_alive)) return Next::kClose;
   if (keep_alive) return Next::kGoOn;
-  if (!buffer_.empty()) {
+  if (unread) {
+    // Many clients read no answer before they have sent all, and would try again if they could not.
+    linger_and_drain(fd_, monotonic_ms() + context_.options.body_grace_ms, context_.stop_fd);
+  } else if (!buffer_.empty()) {
     linger_and_drain(fd_, monotonic_ms() + context_.options.linger_ms, context_.stop_fd);
   }
   return Next::kClose;
@@ -93,21 +101,55 @@ bool Connection::wait_for_head(std::size_t served, std::size_t& head_size) {
   }
 }
 
-bool Connection::read_body(HttpHead& head) {
+bool Connection::read_body(HttpHead& head, HttpUpload* upload) {
   if (head.framing == HttpFraming::kNone) return true;
-  if (head.framing == HttpFraming::kLength &&
-      head.content_length > context_.options.max_body_bytes) {
+  if (upload != nullptr && upload->refused()) return true;
+  const std::uint64_t limit = upload != nullptr ? context_.options.max_upload_bytes
+                                                : std::uint64_t{context_.options.max_body_bytes};
+  if (head.framing == HttpFraming::kLength && head.content_length > limit) {
     throw HttpRejected(413, ErrorCode::kTooLarge,
                        "the request's body has " + std::to_string(head.content_length) +
-                           " bytes; the limit is " +
-                           std::to_string(context_.options.max_body_bytes));
+                           " bytes; the limit is " + std::to_string(limit));
   }
   if (head.expects_continue && buffer_.empty()) {
     const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    std::size_t sent_bytes = 0;
+    std::uint64_t sent_bytes = 0;
     if (!send_all(go_on.data(), go_on.size(), monotonic_ms(), sent_bytes)) return false;
   }
+  if (upload != nullptr) return read_upload_body(head, *upload);
   return head.framing == HttpFraming::kLength ? read_length_body(head) : read_chunked_body(head);
+}
+
+// Passes the body on piece by piece, until it ends or the upload is refused.
+bool Connection::read_upload_body(const HttpHead& head, HttpUpload& upload) {
+  const bool chunked = head.framing == HttpFraming::kChunked;
+  HttpChunkDecoder decoder(context_.options.max_upload_bytes);
+  const std::int64_t start_ms = monotonic_ms();
+  std::uint64_t remaining = head.content_length;
+  std::uint64_t received_bytes = 0;
+  std::string decoded;
+  for (;;) {
+    if (chunked) {
+      buffer_.erase(0, decoder.decode(buffer_, decoded));
+      upload.write(decoded);
+      decoded.clear();
+    } else {
+      const auto take =
+          static_cast<std::size_t>(std::min<std::uint64_t>(remaining, buffer_.size()));
+      upload.write(std::string_view(buffer_).substr(0, take));
+      buffer_.erase(0, take);
+      remaining -= take;
+    }
+    if (upload.refused() || (chunked ? decoder.done() : remaining == 0)) return true;
+    const std::size_t old_size = buffer_.size();
+    buffer_.resize(old_size + kConnectionBodyReadBytes);
+    const IoResult received = receive_some(fd_, &buffer_[old_size], kConnectionBodyReadBytes,
+                                           body_deadline_ms(start_ms, received_bytes), -1);
+    buffer_.resize(old_size + received.size_bytes);
+    check_body_status(received.status);
+    if (received.status != IoStatus::kOk) return false;
+    received_bytes += received.size_bytes;
+  }
 }
 
 bool Connection::read_length_body(HttpHead& head) {
@@ -183,7 +225,8 @@ void Connection::release_body_bytes() {
   held_body_bytes_ = 0;
 }
 
-std::int64_t Connection::body_deadline_ms(std::int64_t start_ms, std::size_t received_bytes) const {
+std::int64_t Connection::body_deadline_ms(std::int64_t start_ms,
+                                          std::uint64_t received_bytes) const {
   return start_ms + context_.options.body_grace_ms +
          static_cast<std::int64_t>(received_bytes) * 1000 / context_.options.min_bytes_per_s;
 }
@@ -201,7 +244,7 @@ void Connection::refuse(const HttpRejected& rejected, const HttpHead& head) {
 
 bool Connection::respond(HttpResponse& response, const HttpHead& head, bool keep_alive) {
   const std::int64_t start_ms = monotonic_ms();
-  std::size_t sent_bytes = 0;
+  std::uint64_t sent_bytes = 0;
   const HttplibAnswer answer{head.request.method == "HEAD", head.http_1_0, keep_alive};
   return context_.responder.respond(response, answer, [&](const char* data, std::size_t size) {
     return send_all(data, size, start_ms, sent_bytes);
@@ -209,7 +252,7 @@ bool Connection::respond(HttpResponse& response, const HttpHead& head, bool keep
 }
 
 bool Connection::send_all(const char* data, std::size_t size, std::int64_t start_ms,
-                          std::size_t& sent_bytes) {
+                          std::uint64_t& sent_bytes) {
   const ListenerOptions& options = context_.options;
   std::size_t done = 0;
   while (done < size) {

@@ -45,17 +45,19 @@ class Connection {
 
   Next serve_one(std::size_t served);
   bool wait_for_head(std::size_t served, std::size_t& head_size);
-  bool read_body(HttpHead& head);
+  bool read_body(HttpHead& head, HttpUpload* upload);
+  bool read_upload_body(const HttpHead& head, HttpUpload& upload);
   bool read_length_body(HttpHead& head);
   bool read_chunked_body(HttpHead& head);
   bool fill_buffer(std::size_t size, std::int64_t deadline_ms);
   void check_body_status(IoStatus status) const;
   void hold_body_bytes(std::size_t size);
   void release_body_bytes();
-  std::int64_t body_deadline_ms(std::int64_t start_ms, std::size_t received_bytes) const;
+  std::int64_t body_deadline_ms(std::int64_t start_ms, std::uint64_t received_bytes) const;
   void refuse(const HttpRejected& rejected, const HttpHead& head);
   bool respond(HttpResponse& response, const HttpHead& head, bool keep_alive);
-  bool send_all(const char* data, std::size_t size, std::int64_t start_ms, std::size_t& sent_bytes);
+  bool send_all(const char* data, std::size_t size, std::int64_t start_ms,
+                std::uint64_t& sent_bytes);
 
   ConnectionContext& context_;
   const int fd_;

@@ -51,8 +51,9 @@ void http_refuse_dot_segments(std::string_view path) {
     const std::size_t end = std::min(path.find('/', start), path.size());
     const std::string_view segment = path.substr(start, end - start);
     if (segment == ".." || segment == ".") {
-      http_bad_request("the path " + quoted(path) + " has a '" + std::string(segment) +
-                       "' segment; send the path it stands for");
+      throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(path) + ": it has a '" +
+                                                    std::string(segment) +
+                                                    "' segment; send the path it stands for");
     }
     start = end + 1;
   }

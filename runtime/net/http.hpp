@@ -1,6 +1,9 @@
 #ifndef MLRT_NET_HTTP_HPP_
 #define MLRT_NET_HTTP_HPP_
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,10 +37,21 @@ struct HttpRequest {
   const std::string* query_value(std::string_view name) const;
 };
 
+// The body of an answer that is read while it is sent, so that memory need not hold it.
+class HttpBodySource {
+ public:
+  virtual ~HttpBodySource() = default;
+  virtual std::uint64_t size() const = 0;  // never changes
+  // At most `size` bytes from `offset` on. 0 and an error end the connection, which tells the peer
+  // that the answer is not whole.
+  virtual std::size_t read(std::uint64_t offset, char* out, std::size_t size) const = 0;
+};
+
 struct HttpResponse {
   int status = 200;          // 200 to 599
   std::string content_type;  // "" sends none
   std::string body;
+  std::shared_ptr<const HttpBodySource> source;  // in place of `body`; empty: `body`
   HttpFields
       headers;  // besides Content-Type, Content-Length and Connection, which the listener writes
 
@@ -63,8 +77,8 @@ void check_http_response(const HttpResponse& response);
 std::string percent_decode(std::string_view text, bool plus_is_space, std::string_view what);
 
 // Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or
-// "*". Throws kBadRequest for any other form, a byte that must be escaped, or a "." or ".."
-// segment.
+// "*". Throws kBadRequest for any other form or a byte that must be escaped, and kInvalidParameter
+// ("Invalid path", MLflow's words) for a "." or ".." segment.
 void parse_http_target(HttpRequest& request);
 
 // The answer {"error_code", "message"} that clients of the MLflow protocol read, with the status of

@@ -75,7 +75,7 @@ void parse_http_head(std::string_view text, HttpHead& head);
 // checked and dropped.
 class HttpChunkDecoder {
  public:
-  explicit HttpChunkDecoder(std::size_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
+  explicit HttpChunkDecoder(std::uint64_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
 
   // Appends what `bytes` hold of the body to `body`; returns how many bytes were used, which is
   // fewer than given only once done(). Throws HttpRejected (400, or 413 beyond the limit).
@@ -86,7 +86,7 @@ class HttpChunkDecoder {
   enum class State { kSizeLine, kData, kDataEnd, kTrailer, kDone };
   void end_line();
 
-  std::size_t max_body_bytes_;
+  std::uint64_t max_body_bytes_;
   State state_ = State::kSizeLine;
   std::string line_;
   std::uint64_t remaining_ = 0;

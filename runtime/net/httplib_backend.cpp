@@ -15,6 +15,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
+#include "core/log.hpp"
 #include "core/version.hpp"
 #include "net/socket.hpp"
 
@@ -66,14 +67,37 @@ class HttplibAnswerStream final : public HttplibStreamBase {
 struct HttplibExchange {
   HttpResponse* response;
   const HttplibAnswer* answer;
+  bool takes_ranges = false;  // set by httplib_fill
 };
 
 // httplib's handlers belong to the server object, not to a call; this hands them the call.
 thread_local HttplibExchange* httplib_exchange = nullptr;
 
+bool httplib_send_piece(const HttpBodySource& source, std::size_t offset, std::size_t length,
+                        httplib::DataSink& sink) {
+  std::array<char, kHttplibCopyBytes> piece;
+  try {
+    const std::size_t got = source.read(offset, piece.data(), std::min(length, piece.size()));
+    return got > 0 && sink.write(piece.data(), got);
+  } catch (const std::exception& error) {
+    log_error("an answer was cut off", {{"reason", error.what()}});
+    return false;
+  }
+}
+
 void httplib_fill(HttpResponse& from, httplib::Response& to) {
   to.status = from.status;
   for (auto& header : from.headers) to.headers.emplace(std::move(header));
+  if (from.source != nullptr && from.source->size() > 0) {
+    const auto size = static_cast<std::size_t>(from.source->size());
+    to.set_content_provider(
+        size, from.content_type.empty() ? "application/octet-stream" : from.content_type,
+        [source = std::move(from.source)](std::size_t offset, std::size_t length,
+                                          httplib::DataSink& sink) {
+          return httplib_send_piece(*source, offset, length, sink);
+        });
+    return;
+  }
   if (from.body.size() <= kHttplibCopyBytes) {
     if (from.content_type.empty()) {
       to.body = std::move(from.body);
@@ -92,9 +116,10 @@ void httplib_fill(HttpResponse& from, httplib::Response& to) {
 }
 
 // The headers that httplib adds tell of its own limits and abilities, not of ours.
-void httplib_fix_headers(const HttplibAnswer& answer, httplib::Response& response) {
-  for (const char* name : {"Connection", "Keep-Alive", "Accept-Ranges"})
-    response.headers.erase(name);
+void httplib_fix_headers(const HttplibAnswer& answer, bool takes_ranges,
+                         httplib::Response& response) {
+  for (const char* name : {"Connection", "Keep-Alive"}) response.headers.erase(name);
+  if (!takes_ranges) response.headers.erase("Accept-Ranges");
   if (!answer.keep_alive) {
     response.headers.emplace("Connection", "close");
   } else if (answer.http_1_0) {
@@ -227,11 +252,12 @@ class HttplibResponder::Engine final : public httplib::Server {
     // With no socket of its own it would take itself for shutting down and stop within a body.
     svr_sock_ = 0;
     set_pre_routing_handler([](const httplib::Request&, httplib::Response& response) {
+      httplib_exchange->takes_ranges = !httplib_exchange->response->header("Accept-Ranges").empty();
       httplib_fill(*httplib_exchange->response, response);
       return HandlerResponse::Handled;
     });
     set_post_routing_handler([](const httplib::Request&, httplib::Response& response) {
-      httplib_fix_headers(*httplib_exchange->answer, response);
+      httplib_fix_headers(*httplib_exchange->answer, httplib_exchange->takes_ranges, response);
     });
   }
 
@@ -261,7 +287,7 @@ HttplibResponder::~HttplibResponder() = default;
 
 bool HttplibResponder::respond(HttpResponse& response, const HttplibAnswer& answer,
                                const HttpWriter& writer) const {
-  HttplibExchange exchange{&response, &answer};
+  HttplibExchange exchange{&response, &answer, false};
   return engine_->respond(exchange, writer);
 }
 

@@ -78,6 +78,7 @@ void listener_check_options(const ListenerOptions& o) {
                  "64 to 16777216");
   listener_check(o.max_body_bytes <= std::numeric_limits<std::size_t>::max() / 4096,
                  "max_body_bytes", "within memory");
+  listener_check(o.max_upload_bytes <= std::uint64_t{1} << 50, "max_upload_bytes", "up to 2^50");
   listener_check(o.keep_alive_max_requests >= 1, "keep_alive_max_requests", "1 or more");
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +32,52 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&, const PathPar
 // Turns an error into an answer; called from many threads at once.
 using HttpErrorHandler = std::function<HttpResponse(const Error&, const HttpRequest&)>;
 
+// Asked about every request first; an answer, or an error, is all that the request gets. Called
+// from many threads at once.
+using HttpFilter = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
+
+// Takes the body of one request as it comes. Destroyed without finish() when the body did not come
+// whole. Used by one thread.
+class HttpBodySink {
+ public:
+  virtual ~HttpBodySink() = default;
+  // Both may throw as a handler may; the sink is then destroyed, and the error answered.
+  virtual void write(std::string_view bytes) = 0;
+  virtual HttpResponse finish() = 0;
+};
+
+// Called, from many threads at once, when a request's head is there; its `body` is empty. May throw
+// as a handler may.
+using HttpSinkMaker =
+    std::function<std::unique_ptr<HttpBodySink>(const HttpRequest&, const PathParams&)>;
+
 struct Route {
   std::string method;
   std::string pattern;
+};
+
+class Router;
+
+// One request whose body is taken as it comes. Its methods never throw a std::exception. The router
+// and the request must outlive it.
+class HttpUpload {
+ public:
+  // True once the answer is settled: more of the body is not wanted.
+  bool refused() const { return sink_ == nullptr; }
+  void write(std::string_view bytes);
+  HttpResponse finish();  // once, when the body is whole or refused()
+
+ private:
+  friend class Router;
+  HttpUpload(const Router& router, const HttpRequest& request)
+      : router_(router), request_(request) {}
+  template <typename Step>
+  void attempt(const Step& step);
+
+  const Router& router_;
+  const HttpRequest& request_;
+  std::unique_ptr<HttpBodySink> sink_;
+  HttpResponse answer_;
 };
 
 // Finds the handler of a request. Pure: no sockets, so it is tested, and used, without a listener.
@@ -45,6 +90,13 @@ class Router {
   // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);
 
+  // The same for a route whose bodies are not held in memory; they may be as large as the
+  // listener's max_upload_bytes.
+  void add_upload(std::string method, std::string_view pattern, HttpSinkMaker maker);
+
+  // Asks `filter` before any route is looked for, so about requests for no route too.
+  void set_filter(HttpFilter filter);
+
   // Makes the answers to errors, those of the listener itself included. The default is
   // error_json_response.
   void set_error_handler(HttpErrorHandler handler);
@@ -55,6 +107,11 @@ class Router {
   // becomes kInternal with a message that tells nothing; what it said goes to the log.
   HttpResponse handle(const HttpRequest& request) const;
 
+  // Begins the request whose head `request` is if its route was added by add_upload (also when it
+  // is refused at once), else null: the caller then reads the body and calls handle. handle takes
+  // requests for those routes too, with the body in memory.
+  std::unique_ptr<HttpUpload> begin_upload(const HttpRequest& request) const;
+
   // The answer to `error`, by the error handler; never throws a std::exception. Statuses from 500
   // are logged with their detail.
   HttpResponse error_response(const Error& error, const HttpRequest& request) const;
@@ -63,6 +120,7 @@ class Router {
   std::vector<Route> routes() const;
 
  private:
+  friend class HttpUpload;
   struct Segment {
     enum class Kind { kLiteral, kParam, kTail } kind;
     std::string text;
@@ -71,13 +129,20 @@ class Router {
     Route route;
     std::vector<Segment> segments;
     HttpHandler handler;
+    HttpSinkMaker sink_maker;  // in place of `handler`
   };
 
   static bool matches(const Entry& entry, const std::vector<std::string_view>& parts);
   static bool more_literal(const Entry& a, const Entry& b);
+  void add_entry(Entry entry);
+  const Entry* find(const HttpRequest& request, const std::vector<std::string_view>& parts,
+                    std::string& allowed) const;
+  static PathParams params_of(const Entry& entry, const HttpRequest& request,
+                              const std::vector<std::string_view>& parts);
   HttpResponse dispatch(const HttpRequest& request) const;
 
   std::vector<Entry> entries_;
+  HttpFilter filter_;
   HttpErrorHandler error_handler_;
 };
 

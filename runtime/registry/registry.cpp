@@ -5,227 +5,172 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "registry/registry_rows.hpp"
 #include "store/database.hpp"
 #include "tracking/rules.hpp"
+#include "tracking/search_query.hpp"
 
 namespace mlrt {
 namespace {
 
-constexpr char kVersionColumns[] =
-    "SELECT version, source, run_id, description, creation_time FROM model_versions WHERE model = "
-    "? ";
+constexpr std::size_t kMaxRegistryUserBytes = 256;
 
-std::int64_t registry_find_model(Transaction& transaction, const std::string& name) {
-  check_model_name(name);
-  {
-    Statement row = transaction.query("SELECT model FROM registered_models WHERE name = ?", name);
-    if (row.step()) return row.integer(0);
+bool registry_is_prompt(const std::vector<Tag>& tags) {
+  for (const Tag& tag : tags) {
+    if (tag.key == kPromptTag) return true;
   }
-  std::vector<std::string> names;
-  Statement row = transaction.query("SELECT name FROM registered_models ORDER BY name");
-  while (row.step()) names.push_back(row.text(0));
-  throw Error(ErrorCode::kNotFound,
-              "Registered Model with name=" + name + " not found" + did_you_mean(name, names));
+  return false;
 }
 
-ModelVersion registry_read_version(const Statement& row, const std::string& name) {
-  ModelVersion version;
-  version.name = name;
-  version.version = row.integer(0);
-  version.source = row.text(1);
-  version.run_id = row.text(2);
-  version.description = row.text(3);
-  version.creation_time_ms = row.integer(4);
-  return version;
-}
-
-void registry_add_aliases(Transaction& transaction, std::int64_t model, ModelVersion& version) {
-  Statement row = transaction.query(
-      "SELECT alias FROM model_aliases WHERE model = ? AND version = ? ORDER BY alias", model,
-      version.version);
-  while (row.step()) version.aliases.push_back(row.text(0));
-}
-
-ModelVersion registry_find_version(Transaction& transaction, std::int64_t model,
-                                   const std::string& name, std::int64_t number) {
-  static const std::string sql = std::string(kVersionColumns) + "AND version = ?";
-  ModelVersion version;
-  {
-    Statement row = transaction.query(sql, model, number);
-    if (!row.step()) {
-      throw Error(ErrorCode::kNotFound, "Model Version (name=" + name +
-                                            ", version=" + std::to_string(number) + ") not found");
-    }
-    version = registry_read_version(row, name);
-  }
-  registry_add_aliases(transaction, model, version);
-  return version;
-}
-
-void registry_put_alias(Transaction& transaction, std::int64_t model, const std::string& alias,
-                        std::int64_t version) {
-  transaction.run(
-      "INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT (model, "
-      "alias) DO UPDATE SET "
-      "version = excluded.version",
-      model, alias, version);
-}
-
-void registry_touch(Transaction& transaction, std::int64_t model, std::int64_t now) {
-  transaction.run("UPDATE registered_models SET last_update_time = ? WHERE model = ?", now, model);
-}
-
-RegisteredModel registry_read_model(Transaction& transaction, std::int64_t id) {
-  RegisteredModel model;
+[[noreturn]] void registry_name_taken(Transaction& transaction, const std::string& name,
+                                      bool wants_prompt) {
+  bool has_prompt = false;
   {
     Statement row = transaction.query(
-        "SELECT name, description, creation_time, last_update_time FROM registered_models WHERE "
-        "model = ?",
-        id);
-    row.step();
-    model.name = row.text(0);
-    model.description = row.text(1);
-    model.creation_time_ms = row.integer(2);
-    model.last_update_time_ms = row.integer(3);
+        "SELECT 1 FROM registered_model_tags JOIN registered_models USING (model) WHERE name = ? "
+        "AND key = ?",
+        name, kPromptTag);
+    has_prompt = row.step();
   }
-  {
-    static const std::string sql = std::string(kVersionColumns) + "ORDER BY version DESC";
-    Statement row = transaction.query(sql, id);
-    while (row.step()) model.versions.push_back(registry_read_version(row, model.name));
+  const auto entity = [](bool prompt, bool title) {
+    return std::string(prompt ? (title ? "Prompt" : "prompt")
+                              : (title ? "Registered Model" : "registered model"));
+  };
+  if (has_prompt == wants_prompt) {
+    throw Error(ErrorCode::kAlreadyExists,
+                entity(wants_prompt, true) + " (name=" + name + ") already exists.");
   }
-  for (ModelVersion& version : model.versions) registry_add_aliases(transaction, id, version);
-  return model;
+  throw Error(ErrorCode::kAlreadyExists,
+              "Tried to create a " + entity(wants_prompt, false) + " with name '" + name +
+                  "', but the name is already taken by a " + entity(has_prompt, false) +
+                  ". MLflow does not allow creating a model and a prompt with the same name.");
 }
 
-// Undoes what a caller placed, unless all went well.
-class RegistryPlacement {
- public:
-  explicit RegistryPlacement(ModelFiles* files) : files_(files) {
-    if (files_) files_->place();
-  }
-  ~RegistryPlacement() {
-    if (files_) files_->take_back();
-  }
-  RegistryPlacement(const RegistryPlacement&) = delete;
-  RegistryPlacement& operator=(const RegistryPlacement&) = delete;
-  void keep() { files_ = nullptr; }
-
- private:
-  ModelFiles* files_;
-};
+bool registry_has_name(Transaction& transaction, const std::string& name) {
+  return transaction.query("SELECT 1 FROM registered_models WHERE name = ?", name).step();
+}
 
 }  // namespace
 
-Registry::Registry(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+Registry::Registry(std::shared_ptr<Database> database, std::string artifact_root, std::string user)
+    : database_(std::move(database)),
+      artifact_root_(std::move(artifact_root)),
+      user_(std::move(user)) {}
 
-ModelVersion Registry::register_version(const std::string& name, const std::string& source,
-                                        const std::string& run_id, const std::string& alias,
-                                        const std::string& description, ModelFiles* files) {
-  check_model_name(name);
-  if (!alias.empty()) check_model_alias(alias);
-  if (source.empty())
-    throw Error(ErrorCode::kInvalidParameter, "Missing value for required parameter 'source'.");
-  if (!run_id.empty()) check_run_id(run_id);
-  if (!is_utf8(description))
-    throw Error(ErrorCode::kInvalidParameter, "'description' is not valid UTF-8");
-
-  Transaction transaction(*database_, Transaction::Mode::kWrite);
-  // Files are placed while no other process can register anything, so that taking them back after a
-  // failure can't pull them from under another version.
-  RegistryPlacement placement(files);
-  const std::int64_t now = now_ms();
-  transaction.run(
-      "INSERT INTO registered_models (name, creation_time, last_update_time) VALUES (?, ?, ?) "
-      "ON CONFLICT (name) DO UPDATE SET last_update_time = excluded.last_update_time",
-      name, now, now);
-  const std::int64_t model = registry_find_model(transaction, name);
-  const std::int64_t number = transaction.insert(
-      "INSERT INTO model_versions (model, version, source, run_id, description, creation_time, "
-      "last_update_time) "
-      "SELECT ?, coalesce(max(version), 0) + 1, ?, ?, ?, ?, ? FROM model_versions WHERE model = ? "
-      "RETURNING version",
-      model, source, run_id, description, now, now, model);
-  if (!alias.empty()) registry_put_alias(transaction, model, alias, number);
-  ModelVersion version = registry_find_version(transaction, model, name, number);
-  transaction.commit();
-  placement.keep();
-  return version;
+Registry Registry::acting_as(std::string user) const {
+  check_registry_text(user, "user", kMaxRegistryUserBytes);
+  return Registry(database_, artifact_root_, std::move(user));
 }
 
-std::vector<RegisteredModel> Registry::list_models() const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  std::vector<std::int64_t> ids;
-  {
-    Statement row = transaction.query("SELECT model FROM registered_models ORDER BY name");
-    while (row.step()) ids.push_back(row.integer(0));
+RegisteredModel Registry::create_model(const std::string& name, const std::string& description,
+                                       const std::vector<Tag>& tags) {
+  check_model_name(name);
+  for (const Tag& tag : tags) check_registry_tag(tag);
+  check_registry_text(description, "description", kMaxDescriptionBytes);
+
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  if (registry_has_name(transaction, name)) {
+    registry_name_taken(transaction, name, registry_is_prompt(tags));
   }
-  std::vector<RegisteredModel> models;
-  for (std::int64_t id : ids) models.push_back(registry_read_model(transaction, id));
-  return models;
+  const std::int64_t now = now_ms();
+  const std::int64_t model = insert_model_row(transaction, name, description, now);
+  for (const Tag& tag : tags) {
+    transaction.run(
+        "INSERT OR REPLACE INTO registered_model_tags (model, key, value) VALUES (?, ?, ?)", model,
+        tag.key, tag.value);
+  }
+  write_registry_event(transaction, model, {now, user_, "create_model", "", 0, "", "", ""});
+  RegisteredModel created = read_model_row(transaction, model);
+  transaction.commit();
+  return created;
 }
 
 RegisteredModel Registry::model(const std::string& name) const {
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return registry_read_model(transaction, registry_find_model(transaction, name));
+  return read_model_row(transaction, find_model_row(transaction, name));
 }
 
-ModelVersion Registry::version(const std::string& name, std::int64_t version) const {
+SearchPage<RegisteredModel> Registry::search_models(const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kRegisteredModels;
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return registry_find_version(transaction, registry_find_model(transaction, name), name, version);
+  const SearchRows rows = search_store(transaction, scope, query);
+  SearchPage<RegisteredModel> page;
+  page.next_page_token = rows.next_page_token;
+  for (const SearchRow& row : rows.rows) page.items.push_back(read_model_row(transaction, row.row));
+  return page;
 }
 
-ModelVersion Registry::latest_version(const std::string& name) const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  const std::int64_t model = registry_find_model(transaction, name);
-  std::int64_t number = 0;
-  {
-    Statement row = transaction.query(
-        "SELECT coalesce(max(version), 0) FROM model_versions WHERE model = ?", model);
-    row.step();
-    number = row.integer(0);
+RegisteredModel Registry::rename_model(const std::string& name, const std::string& new_name) {
+  if (trim(new_name).empty()) {
+    throw Error(ErrorCode::kInvalidParameter, "Missing value for required parameter 'new_name'.");
   }
-  if (number == 0)
-    throw Error(ErrorCode::kNotFound, "Latest version not found for model " + name + ".");
-  return registry_find_version(transaction, model, name, number);
-}
-
-ModelVersion Registry::version_by_alias(const std::string& name, const std::string& alias) const {
-  check_model_alias(alias);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  const std::int64_t model = registry_find_model(transaction, name);
-  std::int64_t number = 0;
-  {
-    Statement row = transaction.query(
-        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
-    if (row.step()) number = row.integer(0);
-  }
-  if (number == 0) {
-    std::vector<std::string> aliases;
-    Statement row =
-        transaction.query("SELECT alias FROM model_aliases WHERE model = ? ORDER BY alias", model);
-    while (row.step()) aliases.push_back(row.text(0));
-    throw Error(ErrorCode::kNotFound, "Registered model alias " + alias + " not found for model " +
-                                          name + did_you_mean(alias, aliases));
-  }
-  return registry_find_version(transaction, model, name, number);
-}
-
-void Registry::set_alias(const std::string& name, const std::string& alias, std::int64_t version) {
-  check_model_alias(alias);
+  check_model_name(new_name);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const std::int64_t model = registry_find_model(transaction, name);
-  registry_find_version(transaction, model, name, version);
-  registry_put_alias(transaction, model, alias, version);
-  registry_touch(transaction, model, now_ms());
+  const std::int64_t model = find_model_row(transaction, name);
+  const std::int64_t now = now_ms();
+  if (name != new_name) {
+    if (registry_has_name(transaction, new_name)) {
+      throw Error(ErrorCode::kAlreadyExists,
+                  "Registered Model (name=" + new_name + ") already exists.");
+    }
+    write_registry_event(transaction, model,
+                         {now, user_, "rename_model", "", 0, "", name, new_name});
+  }
+  transaction.run("UPDATE registered_models SET name = ?, last_update_time = ? WHERE model = ?",
+                  new_name, now, model);
+  transaction.run("UPDATE model_versions SET last_update_time = ? WHERE model = ?", now, model);
+  RegisteredModel renamed = read_model_row(transaction, model);
+  transaction.commit();
+  return renamed;
+}
+
+RegisteredModel Registry::update_model(const std::string& name, const std::string& description) {
+  check_registry_text(description, "description", kMaxDescriptionBytes);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  transaction.run(
+      "UPDATE registered_models SET description = ?, last_update_time = ? WHERE model = ?",
+      description, now_ms(), model);
+  RegisteredModel updated = read_model_row(transaction, model);
+  transaction.commit();
+  return updated;
+}
+
+void Registry::delete_model(const std::string& name) {
+  std::vector<std::string> files;
+  {
+    Transaction transaction(*database_, Transaction::Mode::kWrite);
+    const std::int64_t model = find_model_row(transaction, name);
+    {
+      Statement row =
+          transaction.query("SELECT source, storage FROM model_versions WHERE model = ?", model);
+      while (row.step()) note_files(row.text(0), row.text(1), files);
+    }
+    write_registry_event(transaction, model, {now_ms(), user_, "delete_model", "", 0, "", "", ""});
+    transaction.run("DELETE FROM registered_models WHERE model = ?", model);
+    transaction.commit();
+  }
+  drop_files(files);
+}
+
+void Registry::set_model_tag(const std::string& name, const std::string& key,
+                             const std::string& value) {
+  check_model_name(name);
+  check_registry_tag({key, value});
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  transaction.run(
+      "INSERT OR REPLACE INTO registered_model_tags (model, key, value) VALUES (?, ?, ?)",
+      find_model_row(transaction, name), key, value);
   transaction.commit();
 }
 
-void Registry::delete_alias(const std::string& name, const std::string& alias) {
-  check_model_alias(alias);
+void Registry::delete_model_tag(const std::string& name, const std::string& key) {
+  check_model_name(name);
+  check_key(key, "key");
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const std::int64_t model = registry_find_model(transaction, name);
-  transaction.run("DELETE FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
-  registry_touch(transaction, model, now_ms());
+  transaction.run("DELETE FROM registered_model_tags WHERE model = ? AND key = ?",
+                  find_model_row(transaction, name), key);
   transaction.commit();
 }
 

@@ -261,6 +261,47 @@ CREATE INDEX model_aliases_by_version ON model_aliases (model, version);
 INSERT INTO experiments (experiment, name, creation_time, last_update_time)
 VALUES (0, 'Default', unixepoch() * 1000, unixepoch() * 1000);
 )sql",
+    R"sql(
+-- The registry. No number of a version is given twice: the highest that was deleted is kept.
+ALTER TABLE registered_models ADD COLUMN last_deleted_version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE model_versions ADD COLUMN model_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN run_link TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN user TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN stage TEXT NOT NULL DEFAULT 'None'
+  CHECK (stage IN ('None', 'Staging', 'Production', 'Archived'));
+-- Where the files are, where that is not the source itself.
+ALTER TABLE model_versions ADD COLUMN storage TEXT NOT NULL DEFAULT '';
+CREATE INDEX model_versions_by_stage ON model_versions (model, stage, version);
+CREATE INDEX model_versions_by_run ON model_versions (nullif(run_id, ''));
+CREATE INDEX model_versions_newest ON model_versions (last_update_time DESC);
+CREATE INDEX registered_models_newest ON registered_models (last_update_time DESC, name);
+CREATE INDEX registered_model_tags_by_value ON registered_model_tags (key, value);
+CREATE INDEX model_version_tags_by_value ON model_version_tags (key, value);
+
+-- What was done to a registered model; stays when the model is deleted, so there is no reference.
+-- The name is what it was called then; version 0 is the model as a whole.
+CREATE TABLE registry_history (
+  event INTEGER PRIMARY KEY,
+  model INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  user TEXT NOT NULL,
+  action TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  old_value TEXT NOT NULL,
+  new_value TEXT NOT NULL
+) STRICT;
+CREATE INDEX registry_history_of_model ON registry_history (model, event);
+CREATE INDEX registry_history_deleted ON registry_history (name) WHERE action = 'delete_model';
+
+-- Logged models that a run used. They need not be in this store.
+CREATE TABLE model_inputs (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  PRIMARY KEY (run, model_id)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 constexpr int kSchemaStepCount = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));

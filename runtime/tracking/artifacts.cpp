@@ -11,6 +11,7 @@
 #include "core/text.hpp"
 #include "store/database.hpp"
 #include "tracking/artifact_batch.hpp"
+#include "tracking/artifact_upload.hpp"
 #include "tracking/logged_model_rows.hpp"
 #include "tracking/rules.hpp"
 #include "tracking/tracking_store.hpp"
@@ -182,6 +183,12 @@ void ArtifactStore::log_files(const std::string& owner, const FileSet& files,
   batch.commit();
 }
 
+std::unique_ptr<ArtifactUpload> ArtifactStore::begin_upload(const std::string& owner,
+                                                            const std::string& path) const {
+  check_artifact_path(path);
+  return std::make_unique<ArtifactUpload>(database_, owner, folder(owner, true), path);
+}
+
 void ArtifactStore::remove(const std::string& owner, const std::string& path) {
   check_artifact_path(path);
   const std::string own = folder(owner, true);
@@ -256,6 +263,15 @@ void ArtifactStore::refuse_absent(const std::string& owner, const std::string& p
 
 std::string ArtifactStore::locate(const std::string& owner, const std::string& path) const {
   return find(owner, path).on_disk();
+}
+
+std::string ArtifactStore::sha256(const std::string& owner, const std::string& path) const {
+  const Place place = find(owner, path);
+  const ArtifactDigests digests = artifact_digests(*database_, place.owner, place.path);
+  const auto digest = digests.find(place.path);
+  const bool same =
+      digest != digests.end() && fs::file_size(place.on_disk()) == digest->second.size_bytes;
+  return same ? digest->second.sha256 : std::string();
 }
 
 void ArtifactStore::list_place(const Place& place, const std::string& path, bool recursive,

@@ -11,6 +11,7 @@
 
 namespace mlrt {
 
+class ArtifactUpload;
 class Database;
 
 // One file or folder of an artifact listing.
@@ -52,6 +53,10 @@ class ArtifactStore {
   // Every file of the set, below `path`.
   void log_files(const std::string& owner, const FileSet& files, const std::string& path = "");
 
+  // A file whose bytes come in pieces: see artifact_upload.hpp.
+  std::unique_ptr<ArtifactUpload> begin_upload(const std::string& owner,
+                                               const std::string& path) const;
+
   // What lies directly in the folder `path` (MLflow's listing), by name; all files below it when
   // `recursive`. Nothing for a file, and for what is not there.
   std::vector<ArtifactInfo> list(const std::string& owner, const std::string& path = "",
@@ -59,6 +64,9 @@ class ArtifactStore {
   // The place of an artifact (file or folder) on disk; of "", the owner's folder. Throws kNotFound
   // that names it.
   std::string locate(const std::string& owner, const std::string& path) const;
+  // The SHA-256 that was recorded for the file `path`; empty when none was, or the file has another
+  // size than it had. Throws kNotFound.
+  std::string sha256(const std::string& owner, const std::string& path) const;
   // Copies a file or folder (everything, for "") to `local_folder` (made on demand), below the path
   // that it has here; returns where it lies now. Throws kDataCorrupt for a file that is not what
   // was logged; those before it have been copied.

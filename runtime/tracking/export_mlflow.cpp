@@ -135,6 +135,12 @@ class MlflowExport {
           "destination_id, step) VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?, ?)",
           export_row_id({"output", run_id, output.model_id}), run_id, output.model_id, output.step);
     }
+    for (const std::string& model_id : run.model_inputs) {
+      insert(
+          "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, "
+          "destination_id) VALUES (?, 'RUN_INPUT', ?, 'MODEL_INPUT', ?)",
+          export_row_id({"model input", run_id, model_id}), run_id, model_id);
+    }
   }
 
   void write_history(const std::string& run_id, std::int64_t experiment, const std::string& key) {
@@ -236,15 +242,21 @@ class MlflowExport {
           model.text(0), model.integer(1), model.integer(2), export_optional(model.text(3)));
     }
     Statement version = reading.query(
-        "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id "
-        "FROM model_versions AS v JOIN registered_models AS m USING (model)");
+        "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id, "
+        "stage, run_link, user FROM model_versions AS v JOIN registered_models AS m USING (model) "
+        // The highest number that was deleted, which MLflow is not to give again either.
+        "UNION ALL SELECT name, last_deleted_version, last_update_time, last_update_time, '', "
+        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '' "
+        "FROM registered_models AS m WHERE last_deleted_version > 0 AND NOT EXISTS (SELECT 1 FROM "
+        "model_versions AS v WHERE v.model = m.model AND v.version = m.last_deleted_version)");
     while (version.step()) {
       insert(
           "INSERT INTO model_versions (name, version, creation_time, last_updated_time, "
-          "description, current_stage, source, run_id, status) VALUES (?, ?, ?, ?, ?, 'None', "
-          "?, ?, 'READY')",
+          "description, source, run_id, current_stage, run_link, user_id, status) VALUES (?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, 'READY')",
           version.text(0), version.integer(1), version.integer(2), version.integer(3),
-          export_optional(version.text(4)), version.text(5), export_optional(version.text(6)));
+          export_optional(version.text(4)), version.text(5), export_optional(version.text(6)),
+          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)));
     }
     Statement alias = reading.query(
         "SELECT name, alias, version FROM model_aliases JOIN registered_models USING (model)");

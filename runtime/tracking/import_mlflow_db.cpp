@@ -229,6 +229,9 @@ class MlflowDatabaseImport {
         if (!known_run("inputs", row.text_or_empty(2))) continue;
         sink_.add_outputs(row.text_or_empty(2), row.place(),
                           {{row.text_or_empty(4), row.integer_or_zero(5)}});
+      } else if (kind == "RUN_INPUT>MODEL_INPUT") {
+        if (!known_run("inputs", row.text_or_empty(2))) continue;
+        sink_.add_model_input(row.text_or_empty(2), row.place(), row.text_or_empty(4));
       } else if (kind == "DATASET>RUN") {
         if (!known_run("inputs", row.text_or_empty(4))) continue;
         const auto found = datasets.find(row.text_or_empty(2));
@@ -304,13 +307,17 @@ class MlflowDatabaseImport {
           {version_tag.text_or_empty(2), version_tag.text_or_empty(3)});
     }
     std::unordered_map<std::string, std::vector<ImportedVersion>> versions;
-    auto version = source_.rows("model_versions",
-                                {"t:name", "i:version", "t:source", "t:run_id", "t:description",
-                                 "i:creation_time", "i:last_updated_time", "t:current_stage"});
+    auto version =
+        source_.rows("model_versions", {"t:name", "i:version", "t:source", "t:run_id",
+                                        "t:description", "i:creation_time", "i:last_updated_time",
+                                        "t:current_stage", "t:run_link", "t:user_id"});
     while (version.next()) {
-      // MLflow keeps deleted versions as empty shells.
-      if (version.text_or_empty(7) == "Deleted_Internal") continue;
       ImportedVersion one;
+      // MLflow keeps deleted versions as empty shells.
+      one.deleted = version.text_or_empty(7) == "Deleted_Internal";
+      one.stage = version.text_or_empty(7);
+      one.run_link = version.text_or_empty(8);
+      one.user = version.text_or_empty(9);
       one.place = version.place();
       one.version = version.integer_or_zero(1);
       one.source = version.text_or_empty(2);

@@ -401,9 +401,12 @@ class MlrunsImport {
       const std::string place = folder + "/" + name;
       guarded(place, [&] {
         const Json one = read_meta(place);
-        if (mlruns_text(one, "current_stage") == "Deleted_Internal") return;
         ImportedVersion version;
         version.place = place;
+        version.stage = mlruns_text(one, "current_stage");
+        version.deleted = version.stage == "Deleted_Internal";
+        version.run_link = mlruns_text(one, "run_link");
+        version.user = mlruns_text(one, "user_id");
         version.version = mlruns_integer(one, "version");
         version.source = mlruns_text(one, "source");
         version.run_id = mlruns_text(one, "run_id");

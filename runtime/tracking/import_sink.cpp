@@ -331,6 +331,17 @@ void ImportSink::add_outputs(const std::string& run_id, const std::string& place
   wrote(outputs.size());
 }
 
+void ImportSink::add_model_input(const std::string& run_id, const std::string& place,
+                                 const std::string& model_id) {
+  if (!is_logged_model_id(model_id)) {
+    problem(place, quoted(model_id) + " is no id of a logged model");
+    return;
+  }
+  transaction().run("INSERT INTO model_inputs (run, model_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    runs_.at(run_id).row, model_id);
+  wrote(1);
+}
+
 void ImportSink::add_metric(const std::string& run_id, const std::string& place, Metric metric) {
   const bool sound = sink_accepts(*this, place, [&] {
     check_metric(metric, "");
@@ -446,8 +457,11 @@ void ImportSink::add_registered_model(const ImportedModel& model) {
   if (!sound) return;
   {
     Statement added = transaction().query(
-        "INSERT INTO registered_models (name, description, creation_time, last_update_time) VALUES "
-        "(?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        // The number is no other's, nor one's that the registry's history knows.
+        "INSERT INTO registered_models (model, name, description, creation_time, last_update_time) "
+        "VALUES (1 + max((SELECT coalesce(max(model), 0) FROM registered_models), (SELECT "
+        "coalesce(max(model), 0) FROM registry_history)), ?, ?, ?, ?) ON CONFLICT DO NOTHING "
+        "RETURNING 1",
         model.name, model.description, model.creation_time_ms, model.last_update_time_ms);
     if (added.step()) ++report_.registered_models;
     added.run();
@@ -471,20 +485,32 @@ void ImportSink::add_registered_model(const ImportedModel& model) {
 void ImportSink::add_version(std::int64_t model, const std::string& name,
                              const ImportedVersion& version) {
   const bool sound = sink_accepts(*this, version.place, [&] {
-    if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description)) {
+    if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description) ||
+        !is_utf8(version.run_link) || !is_utf8(version.user)) {
       throw Error(ErrorCode::kInvalidParameter,
                   "a version of " + quoted(name) + " has no number, or its texts are not UTF-8");
     }
-    if (!version.run_id.empty()) check_run_id(version.run_id);
+    if (!version.run_id.empty() && !version.deleted) check_run_id(version.run_id);
   });
   if (!sound) return;
+  if (version.deleted) {
+    transaction().run(
+        "UPDATE registered_models SET last_deleted_version = max(last_deleted_version, ?) WHERE "
+        "model = ?",
+        version.version, model);
+    return;
+  }
   const std::string source = portable_source(version.source, version.run_id);
+  static const std::string stages = "|Staging|Production|Archived|";
+  const bool staged = stages.find("|" + version.stage + "|") != std::string::npos;
+  const std::string stage = staged ? version.stage : "None";
   {
     Statement added = transaction().query(
-        "INSERT INTO model_versions (model, version, source, run_id, description, creation_time, "
-        "last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
-        model, version.version, source, version.run_id, version.description,
-        version.creation_time_ms, version.last_update_time_ms);
+        "INSERT INTO model_versions (model, version, source, run_id, run_link, description, user, "
+        "stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+        "DO NOTHING RETURNING 1",
+        model, version.version, source, version.run_id, version.run_link, version.description,
+        version.user, stage, version.creation_time_ms, version.last_update_time_ms);
     if (added.step()) ++report_.model_versions;
     added.run();
   }

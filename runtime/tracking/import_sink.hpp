@@ -38,7 +38,9 @@ struct ImportedLoggedModel {
 
 struct ImportedVersion {
   std::int64_t version = 0;
-  std::string source, run_id, description;
+  std::string source, run_id, run_link, description, user;
+  std::string stage;     // as MLflow has it; empty: "None"
+  bool deleted = false;  // only the number counts, which is not given again
   std::int64_t creation_time_ms = 0, last_update_time_ms = 0;
   std::vector<std::string> aliases;
   std::vector<Tag> tags;
@@ -84,6 +86,9 @@ class ImportSink {
                   const std::vector<DatasetInput>& inputs);
   void add_outputs(const std::string& run_id, const std::string& place,
                    const std::vector<RunOutput>& outputs);
+  // A logged model that the run used.
+  void add_model_input(const std::string& run_id, const std::string& place,
+                       const std::string& model_id);
   // Kept in memory until there are many or finish(). The order does not matter.
   void add_metric(const std::string& run_id, const std::string& place, Metric metric);
 

@@ -73,13 +73,14 @@ LoggedModel logged_model_full(Transaction& transaction, LoggedModelRow row,
   }
   {
     Statement rows = transaction.query(
-        "SELECT k.name, x.value, x.timestamp, x.step, x.dataset_name, x.dataset_digest "
-        "FROM logged_model_metrics AS x JOIN metric_keys AS k USING (metric_key) "
-        "WHERE x.model = ? ORDER BY k.name, x.run, x.dataset_name, x.dataset_digest",
+        "SELECT k.name, x.value, x.timestamp, x.step, x.dataset_name, x.dataset_digest, r.run_id "
+        "FROM logged_model_metrics AS x JOIN metric_keys AS k USING (metric_key) JOIN runs AS r "
+        "USING (run) WHERE x.model = ? ORDER BY k.name, x.run, x.dataset_name, x.dataset_digest",
         row.model);
     while (rows.step()) {
       record.metrics.push_back({rows.text(0), rows.real(1), rows.integer(2), rows.integer(3),
                                 record.model_id, rows.text(4), rows.text(5)});
+      record.metric_runs.push_back(rows.text(6));
     }
   }
   return std::move(record);
@@ -221,17 +222,34 @@ LoggedModel LoggedModels::create(const NewModel& model) {
   return record;
 }
 
-LoggedModel LoggedModels::get(const std::string& model_id) const {
+LoggedModel LoggedModels::get(const std::string& model_id, bool allow_deleted) const {
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return logged_model_full(transaction, logged_model_find_active(transaction, model_id),
+  return logged_model_full(transaction,
+                           allow_deleted ? find_logged_model(transaction, model_id)
+                                         : logged_model_find_active(transaction, model_id),
                            artifact_root_);
 }
 
 SearchPage<LoggedModel> LoggedModels::search(const std::vector<std::string>& experiment_ids,
                                              const SearchQuery& query) const {
+  return search(experiment_ids, query, {}, {});
+}
+
+SearchPage<LoggedModel> LoggedModels::search(const std::vector<std::string>& experiment_ids,
+                                             const SearchQuery& query,
+                                             const std::vector<Order>& orders,
+                                             const std::vector<Dataset>& datasets) const {
   SearchScope scope;
   scope.target = SearchTarget::kLoggedModels;
   scope.artifact_root = artifact_root_;
+  for (const Order& order : orders) {
+    scope.order_by.push_back(logged_model_order(order.field_name, order.ascending,
+                                                order.dataset_name, order.dataset_digest));
+  }
+  for (const Dataset& dataset : datasets) {
+    scope.datasets.push_back({dataset.name, std::nullopt});
+    if (!dataset.digest.empty()) scope.datasets.back().digest = dataset.digest;
+  }
   if (!experiment_ids.empty()) {
     scope.experiments.emplace();
     for (const std::string& id : experiment_ids) {

@@ -28,10 +28,25 @@ class LoggedModels {
   // PENDING. The id is "m-" and 32 hex digits. `source_run_id` need not be known here.
   LoggedModel create(const NewModel& model);
   // This and all but restore take a deleted model for none, as MLflow does: kNotFound.
-  LoggedModel get(const std::string& model_id) const;
+  LoggedModel get(const std::string& model_id, bool allow_deleted = false) const;
   // In all experiments when `experiment_ids` is empty.
   SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
                                  const SearchQuery& query) const;
+  // As requests of MLflow's protocol have it, which order by objects.
+  struct Order {
+    std::string field_name;  // an attribute, or "metrics." and a key
+    bool ascending = true;
+    std::string dataset_name;  // only a metric's values on this data set count; empty: on any
+    std::string dataset_digest;
+  };
+  struct Dataset {
+    std::string name;    // models that have a metric on this data set
+    std::string digest;  // empty: any
+  };
+  // `orders` come before the query's order_by.
+  SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
+                                 const SearchQuery& query, const std::vector<Order>& orders,
+                                 const std::vector<Dataset>& datasets) const;
   LoggedModel finalize(const std::string& model_id, LoggedModelStatus status);  // kReady or kFailed
   // A parameter is immutable, as a run's.
   void log_params(const std::string& model_id, const std::vector<Param>& params);

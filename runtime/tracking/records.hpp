@@ -81,6 +81,15 @@ struct RunRecord {
   std::vector<Metric> metrics;   // the latest of each key, by key
   std::vector<DatasetInput> inputs;
   std::vector<RunOutput> outputs;  // by step, then id
+  std::vector<std::string> model_inputs = {};  // ids of logged models that it used, sorted
+};
+
+// A data set that runs of an experiment used, in one context.
+struct DatasetSummary {
+  std::string experiment_id;
+  std::string name;
+  std::string digest;
+  std::string context;  // may be empty
 };
 
 enum class LoggedModelStatus { kPending, kReady, kFailed };
@@ -104,6 +113,7 @@ struct LoggedModel {
   std::vector<Tag> tags;      // by key
   std::vector<Metric>
       metrics;  // those that were logged with its id: the latest of each key, run and data set
+  std::vector<std::string> metric_runs = {};  // the run of each of these
 };
 
 enum class ViewType { kActive, kDeleted, kAll };

@@ -18,6 +18,7 @@ constexpr std::size_t kMaxKeyLength = 250;
 constexpr std::size_t kMaxParamValueLength = 6000;
 constexpr std::size_t kMaxTagValueLength = 8000;
 constexpr std::size_t kMaxExperimentTagValueLength = 5000;
+constexpr std::size_t kMaxRegistryTagValueLength = 100000;
 constexpr std::size_t kMaxInputTagKeyLength = 255;
 constexpr std::size_t kMaxInputTagValueLength = 500;
 constexpr std::size_t kMaxLocationLength = 2048;
@@ -388,13 +389,24 @@ void check_model_name(const std::string& name) {
   rules_check_path_like(name, "name");
 }
 
-void check_model_alias(const std::string& alias) {
+void check_registry_tag(const Tag& tag) {
+  check_key(tag.key, "key");
+  rules_check_length(tag.key, kMaxKeyLength, "key");
+  rules_check_utf8(tag.value, "value");
+  rules_check_length(tag.value, kMaxRegistryTagValueLength, "value");
+}
+
+void check_model_alias_name(const std::string& alias) {
   if (alias.empty()) rules_refuse("Registered model alias name cannot be empty.");
   if (!rules_ascii_word(alias, "-")) {
     rules_refuse("Invalid alias name: " + quoted(alias) +
                  ". Names may only contain alphanumerics, underscores (_), and dashes (-).");
   }
   rules_check_length(alias, kMaxAliasLength, "Registered model alias name");
+}
+
+void check_model_alias(const std::string& alias) {
+  check_model_alias_name(alias);
   if (to_lower(alias) == "latest")
     rules_refuse("'latest' alias name (case insensitive) is reserved.");
   const bool like_version =

@@ -42,9 +42,12 @@ void check_batch_limits(std::size_t metrics, std::size_t params, std::size_t tag
 // percent-decoding. The message begins with MLflow's "Invalid path".
 void check_artifact_path(const std::string& path);
 
-// A registered model's name and an alias.
+// Of registered models: a name, a tag (nothing is cut), an alias to be set, an alias to be looked
+// up (the reserved ones too).
 void check_model_name(const std::string& name);
+void check_registry_tag(const Tag& tag);
 void check_model_alias(const std::string& alias);
+void check_model_alias_name(const std::string& alias);
 
 }  // namespace mlrt
 

@@ -170,6 +170,11 @@ RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
         "SELECT model_id, step FROM outputs WHERE run = ? ORDER BY step, model_id", row.run);
     while (rows.step()) record.outputs.push_back({rows.text(0), rows.integer(1)});
   }
+  {
+    Statement rows = transaction.query(
+        "SELECT model_id FROM model_inputs WHERE run = ? ORDER BY model_id", row.run);
+    while (rows.step()) record.model_inputs.push_back(rows.text(0));
+  }
   return std::move(record);
 }
 

@@ -40,6 +40,9 @@ class TrackingStore {
   void restore_experiment(const std::string& id);
   void set_experiment_tag(const std::string& id, const std::string& key, const std::string& value);
   void delete_experiment_tag(const std::string& id, const std::string& key);
+  // What runs of the experiments used, by experiment, name, digest, context; at most `max_results`.
+  std::vector<DatasetSummary> search_datasets(const std::vector<std::string>& experiment_ids,
+                                              std::size_t max_results = 1000) const;
 
   // ---- runs
 
@@ -70,6 +73,8 @@ class TrackingStore {
   void restore_run(const std::string& run_id);
   void delete_tag(const std::string& run_id, const std::string& key);
   void log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs);
+  // Logged models that the run used; one that it has stays.
+  void log_model_inputs(const std::string& run_id, const std::vector<std::string>& model_ids);
   // `status` is kFinished, kFailed or kKilled; an end time of 0 means now. Ending again replaces
   // both.
   void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);

@@ -826,27 +826,36 @@ function mlrt.export(path) end
 ---@field version integer
 ---@field source string
 ---@field run_id? string
+---@field model_id? string the logged model
+---@field run_link? string
+---@field user? string who registered it
 ---@field description string
+---@field stage "None"|"Staging"|"Production"|"Archived"
 ---@field creation_time_ms integer
+---@field last_update_time_ms integer
 ---@field aliases string[] sorted
+---@field tags table<string, string>
 
 ---@class mlrt.RegisteredModel
 ---@field name string
 ---@field description string
 ---@field creation_time_ms integer
 ---@field last_update_time_ms integer
----@field versions mlrt.ModelVersion[] the newest first
+---@field tags table<string, string>
+---@field aliases table<string, integer> the versions that they stand on
+---@field latest_versions mlrt.ModelVersion[] the newest of each stage that has one
+---@field versions? mlrt.ModelVersion[] from mlrt.models only: all, the newest first
 
 --- Registers the next version of a model (version 1 of a new one). The model is loaded first: what
 --- is broken is not registered. A file or folder is copied into the store's folder. Errors:
 --- "not_found", "data_corrupt".
----@param source string a bundle file, a model folder, or "runs:/<id>/<path>"
+---@param source string a bundle file, a model folder, "runs:/<id>/<path>", "models:/m-<id>", "models:/<name>/<version>"
 ---@param name string
----@param options? {alias: string?, run_id: string?} run_id by default: that of runs:/, else of the active run
+---@param options? {alias: string?, run_id: string?, description: string?, tags: table<string, any>?} run_id by default: that of the source, else of the active run
 ---@return mlrt.ModelVersion
 function mlrt.register_model(source, name, options) end
 
---- All registered models by name.
+--- All registered models by name, with their versions.
 ---@return mlrt.RegisteredModel[]
 function mlrt.models() end
 
@@ -856,10 +865,188 @@ function mlrt.models() end
 ---@param version integer
 function mlrt.set_alias(name, alias, version) end
 
---- Removes an alias. Errors: "not_found" for an unknown model.
+--- Removes an alias; fine if there is none. Errors: "not_found" for an unknown model.
 ---@param name string
 ---@param alias string
 function mlrt.delete_alias(name, alias) end
+
+--- The registry itself: models, versions, stages, aliases, tags and their history. Errors of all:
+--- "not_found" with the nearest name, "invalid_parameter" for a value against MLflow's rules.
+---@class mlrt.Registry
+mlrt.registry = {}
+
+--- Errors: "already_exists".
+---@param name string not empty, without "/" and ":"
+---@param options? {description: string?, tags: table<string, any>?}
+---@return mlrt.RegisteredModel
+function mlrt.registry.create_model(name, options) end
+
+---@param name string
+---@return mlrt.RegisteredModel
+function mlrt.registry.model(name) end
+
+---@class mlrt.RegistrySearchOptions
+---@field filter? string "name LIKE 'taxi%' AND tags.team = 'edge'"; of versions also version_number, run_id, source_path
+---@field order_by? string|string[] "name DESC"
+---@field max_results? integer of one page
+---@field page_token? string next_page_token of the page before
+
+---@class mlrt.RegisteredModels: mlrt.RegisteredModel[]
+---@field next_page_token? string nil on the last page
+
+---@class mlrt.ModelVersions: mlrt.ModelVersion[]
+---@field next_page_token? string nil on the last page
+
+--- By name, unless order_by says otherwise; MLflow's prompts are left out.
+---@param options? mlrt.RegistrySearchOptions
+---@return mlrt.RegisteredModels
+function mlrt.registry.search_models(options) end
+
+--- Errors: "already_exists".
+---@param name string
+---@param new_name string
+---@return mlrt.RegisteredModel
+function mlrt.registry.rename_model(name, new_name) end
+
+---@param name string
+---@param description string
+---@return mlrt.RegisteredModel
+function mlrt.registry.update_model(name, description) end
+
+--- Deletes a model with all its versions, for good.
+---@param name string
+function mlrt.registry.delete_model(name) end
+
+---@param name string
+---@param key string
+---@param value string|number|boolean
+function mlrt.registry.set_model_tag(name, key, value) end
+
+--- Fine if there is no such tag.
+---@param name string
+---@param key string
+function mlrt.registry.delete_model_tag(name, key) end
+
+--- The next version, whose files are not looked at: see register_model. A number is never given
+--- twice, also after its version was deleted.
+---@param name string
+---@param source string where the files are
+---@param options? {run_id: string?, model_id: string?, run_link: string?, description: string?, tags: table<string, any>?, alias: string?, create_model: boolean?} create_model: make the model when there is none
+---@return mlrt.ModelVersion
+function mlrt.registry.create_version(name, source, options) end
+
+---@param name string
+---@param version integer
+---@return mlrt.ModelVersion
+function mlrt.registry.version(name, version) end
+
+--- All versions, the newest first.
+---@param name string
+---@return mlrt.ModelVersion[]
+function mlrt.registry.versions(name) end
+
+---@param name string
+---@return mlrt.ModelVersion
+function mlrt.registry.latest_version(name) end
+
+--- The newest version of each of the stages that has one.
+---@param name string
+---@param stages? string[] all by default
+---@return mlrt.ModelVersion[]
+function mlrt.registry.latest_versions(name, stages) end
+
+---@param name string
+---@param alias string
+---@return mlrt.ModelVersion
+function mlrt.registry.version_by_alias(name, alias) end
+
+---@param uri string "models:/<name>/<version>", "/latest", "/<stage>" or "models:/<name>@<alias>"
+---@return mlrt.ModelVersion
+function mlrt.registry.version_by_uri(uri) end
+
+--- The last changed first, unless order_by says otherwise.
+---@param options? mlrt.RegistrySearchOptions
+---@return mlrt.ModelVersions
+function mlrt.registry.search_versions(options) end
+
+---@param name string
+---@param version integer
+---@param description string
+---@return mlrt.ModelVersion
+function mlrt.registry.update_version(name, version, description) end
+
+--- Deletes a version with its tags and aliases, for good.
+---@param name string
+---@param version integer
+function mlrt.registry.delete_version(name, version) end
+
+---@param name string
+---@param version integer
+---@param key string
+---@param value string|number|boolean
+function mlrt.registry.set_version_tag(name, version, key, value) end
+
+--- Fine if there is no such tag.
+---@param name string
+---@param version integer
+---@param key string
+function mlrt.registry.delete_version_tag(name, version, key) end
+
+---@param name string
+---@param version integer
+---@param stage string "None", "Staging", "Production" or "Archived", in any case
+---@param options? {archive_existing: boolean?} move the versions that are in the stage to Archived
+---@return mlrt.ModelVersion
+function mlrt.registry.set_stage(name, version, stage, options) end
+
+--- As mlrt.set_alias.
+---@param name string
+---@param alias string
+---@param version integer
+function mlrt.registry.set_alias(name, alias, version) end
+
+--- As mlrt.delete_alias.
+---@param name string
+---@param alias string
+function mlrt.registry.delete_alias(name, alias) end
+
+--- Where the files of a version are.
+---@param name string
+---@param version integer
+---@return string
+function mlrt.registry.download_uri(name, version) end
+
+---@class mlrt.ModelLineage what is not in this store is nil
+---@field version mlrt.ModelVersion
+---@field run_name? string
+---@field run_status? string
+---@field experiment_id? string
+---@field model_name? string of the logged model
+---@field model_status? string
+---@field datasets mlrt.Dataset[] what its run used, without schema and profile
+
+--- Where a version comes from.
+---@param name string
+---@param version integer
+---@return mlrt.ModelLineage
+function mlrt.registry.lineage(name, version) end
+
+---@class mlrt.RegistryEvent
+---@field time_ms integer
+---@field user? string who did it
+---@field action string the function's name: "set_stage", "delete_version", ...
+---@field name string the model's name then
+---@field version? integer nil when it is about the model
+---@field alias? string
+---@field before? string the stage, version or name before
+---@field after? string
+
+--- Who changed which stage or alias, registered, renamed or deleted what, and when: the newest
+--- first, also from before a rename and of models that were deleted under that name.
+---@param name string
+---@param options? {max_results: integer?} all by default
+---@return mlrt.RegistryEvent[]
+function mlrt.registry.history(name, options) end
 
 -- ---------------------------------------------------------------------------------- JSON and HTTP
 

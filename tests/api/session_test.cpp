@@ -263,12 +263,73 @@ TEST_CASE_FIXTURE(SessionFixture, "a run's model is registered where it is, with
   CHECK(version.run_id == run.id());
   REQUIRE(run.record().outputs.size() == 1);
   const std::string model_id = run.record().outputs[0].model_id;
+  CHECK(version.model_id == model_id);
   const std::string folder = session.logged_models().get(model_id).artifact_folder;
   CHECK(folder == artifact_root() + "/0/models/" + model_id + "/artifacts");
   CHECK(session.resolve_model("models:/tips/1") == folder);
   CHECK(first_prediction(*session.load_model("models:/tips/1")) ==
         first_prediction(*small_model()));
   CHECK_FALSE(mlrt::fs::exists(artifact_root() + "/models"));
+}
+
+TEST_CASE_FIXTURE(SessionFixture, "a version is loaded by its stage, and registered again by it") {
+  mlrt::save_model(*small_model(), dir.path("m.mlrt"));
+  mlrt::save_model(*small_model(7), dir.path("n.mlrt"));
+  session.register_model(dir.path("m.mlrt"), "tips");
+  session.register_model(dir.path("n.mlrt"), "tips", "", "", "a second one", {{"k", "v"}});
+  CHECK(session.registry().version("tips", 2).description == "a second one");
+  CHECK(session.registry().version("tips", 2).tags.at(0).value == "v");
+  CHECK_FALSE(session.registry().version("tips", 2).user.empty());
+  session.registry().set_stage("tips", 1, "Production");
+  CHECK(first_prediction(*session.load_model("models:/tips/production")) ==
+        first_prediction(*small_model()));
+  const ModelVersion copy = session.register_model("models:/tips/Production", "served");
+  CHECK(copy.source == "models:/tips/1");
+  session.registry().delete_model("tips");
+  CHECK(artifact_files().size() == 1);
+  CHECK(session.resolve_model("models:/served/1") ==
+        artifact_root() + "/" + artifact_files().at(0));
+  CHECK(first_prediction(*session.load_model("models:/served/latest")) ==
+        first_prediction(*small_model()));
+  session.registry().delete_version("served", 1);
+  CHECK(artifact_files().empty());
+}
+
+TEST_CASE_FIXTURE(SessionFixture, "a version is found by the URI that a server gave to its files") {
+  Run run = session.start_run();
+  run.log_model(*small_model(), "model");
+  const std::string id = run.record().outputs.at(0).model_id;
+  const std::string files = session.artifacts().folder(id);
+  const auto with_source = [&](const std::string& source) {
+    mlrt::Registry::NewVersion version;
+    version.name = "m";
+    version.source = source;
+    version.run_id = run.id();
+    version.model_id = id;
+    version.create_model = true;
+    return session.registry().create_version(version).version;
+  };
+  for (const std::string& source :
+       {"mlflow-artifacts:/0/" + run.id() + "/artifacts/model",
+        "mlflow-artifacts:/0/models/" + id + "/artifacts",
+        "mlflow-artifacts://host:5000/0/models/" + id + "/artifacts", "file://" + files, files,
+        "/gone/0/models/" + id + "/artifacts", "/gone/0/" + run.id() + "/artifacts/model"}) {
+    CAPTURE(source);
+    CHECK(session.resolve_model("models:/m/" + std::to_string(with_source(source))) == files);
+  }
+  for (const std::string& source :
+       {std::string("mlflow-artifacts:/"), std::string("mlflow-artifacts://host"),
+        "mlflow-artifacts:/0/" + run.id(), "mlflow-artifacts:/0/" + run.id() + "/files/model",
+        std::string("/gone"), std::string("s3://bucket/model")}) {
+    CAPTURE(source);
+    const std::string uri = "models:/m/" + std::to_string(with_source(source));
+    const Caught error = caught([&] { session.resolve_model(uri); });
+    CHECK(error.code == ErrorCode::kNotFound);
+    CHECK(error.has("are gone: there is no '" + source));
+  }
+  const std::string outside = "mlflow-artifacts:/0/" + run.id() + "/artifacts/../../x";
+  const std::string uri = "models:/m/" + std::to_string(with_source(outside));
+  CHECK(caught([&] { session.resolve_model(uri); }).message.find("Invalid path") == 0);
 }
 
 TEST_CASE_FIXTURE(SessionFixture, "a logged model is resolved, loaded and registered by its id") {
@@ -381,7 +442,7 @@ TEST_CASE_FIXTURE(SessionFixture, "what is broken or wrong is not registered") {
   CHECK(caught([&] {
           session.register_model("runs:/nobody/m", "m");
         }).has("Run with id=nobody not found"));
-  CHECK(session.registry().list_models().empty());
+  CHECK(session.registry().search_models().items.empty());
   CHECK(artifact_files().empty());
 }
 
@@ -409,7 +470,7 @@ TEST_CASE_FIXTURE(SessionFixture,
         continue;
       }
       ++failures;
-      CHECK(fresh.registry().list_models().empty());
+      CHECK(fresh.registry().search_models().items.empty());
       if (mlrt::fs::is_folder(own.path("mlrt-artifacts"))) {
         CHECK(mlrt::fs::list_files_below(own.path("mlrt-artifacts")).empty());
       }
@@ -453,7 +514,7 @@ TEST_CASE_FIXTURE(SessionFixture, "threads share a session and a run") {
           own.log_text("x", "x.txt");
         }
         session.tracking().list_runs({}, 10);
-        session.registry().list_models();
+        session.registry().search_models();
       }
     });
   }

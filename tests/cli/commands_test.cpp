@@ -84,8 +84,8 @@ TEST_CASE("models list shows versions and aliases, as a table and as JSON") {
   CHECK(table.exit_code == 0);
   const std::vector<std::string> lines = split(table.out, '\n');
   REQUIRE(lines.size() == 4);
-  CHECK(starts_with(lines[1], "taxi-tips        2            20"));
-  CHECK(starts_with(lines[2], "taxi-tips        1  champion  20"));
+  CHECK(starts_with(lines[1], "taxi-tips        2                   20"));
+  CHECK(starts_with(lines[2], "taxi-tips        1         champion  20"));
   const Json models =
       parse_json(run_mlrt(folder.path(), {"models", "list", "--json"}).out, "the output");
   REQUIRE(models.size() == 1);

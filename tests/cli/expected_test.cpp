@@ -172,6 +172,66 @@ TEST_CASE("the commands on artifacts print what they are expected to") {
   CHECK(fs::read_file(fixed.folder.path("out/figures/deep/a.svg")) == "<svg/>");
 }
 
+TEST_CASE("the commands on models print what they are expected to") {
+  ::setenv("LOGNAME", "ann", 1);  // the commands inherit it
+  FixedTranscript fixed;
+  Transcript& shown = fixed.transcript;
+  const std::string digest = save_model(test::make_cli_model(), fixed.folder.path("m.mlrt"));
+  shown.hide(digest, "DIGEST");
+  Session(fixed.folder.path("mlrt.db")).registry().create_model("old");
+  shown.run({"models", "register", "m.mlrt", "taxi-tips", "--alias", "champion", "--run",
+             fixed.store.alpha.substr(0, 8), "--description", "the first", "--tag", "team=edge"});
+  shown.run({"models", "register", "models:/taxi-tips@champion", "taxi-tips"});
+  shown.run({"models", "register", "m.mlrt", "bikes"});
+  shown.run({"models", "list"});
+  shown.run({"models", "stage", "taxi-tips/1", "production"});
+  shown.run({"models", "stage", "models:/taxi-tips/latest", "Production", "--archive-existing"});
+  shown.run({"models", "alias", "taxi-tips/Production", "champion"});
+  shown.run({"models", "alias", "taxi-tips/1", "spare"});
+  shown.run({"models", "alias", "taxi-tips", "spare", "--delete"});
+  shown.run({"models", "tag", "taxi-tips", "team=edge", "checked=yes"});
+  shown.run({"models", "tag", "taxi-tips@champion", "checked=no", "--delete", "absent"});
+  shown.run({"models", "describe", "taxi-tips", "what a trip brings"});
+  shown.run({"models", "describe", "taxi-tips/2", "the second"});
+  shown.run({"models", "rename", "taxi-tips", "tips"});
+  shown.run({"models", "show", "tips"});
+  shown.run({"models", "show", "tips/1"});
+  shown.run({"models", "show", "tips@champion", "--json"});
+  shown.run({"models", "show", "tips", "--json"});
+  shown.run({"models", "show", "tips/2", "--csv"});
+  shown.run({"models", "search", "tags.team = 'edge'", "--json"});
+  shown.run({"models", "search", "name LIKE 'b%'", "--order-by", "name DESC"});
+  shown.run(
+      {"models", "search", "--versions", "name = 'tips'", "--order-by", "version_number ASC"});
+  shown.run({"models", "search", "--versions", "version_number > 1", "--csv"});
+  shown.run({"models", "search", "name = 'none'"});
+  shown.run({"models", "history", "tips"});
+  shown.run({"models", "history", "tips", "--max", "2", "--json"});
+  shown.run({"models", "history", "tips", "--max", "1", "--csv"});
+  shown.run({"models", "delete", "tips/2"});
+  shown.run({"models", "delete", "tips"});
+  shown.run({"models", "delete", "tips", "--all-versions"});
+  shown.run({"models", "history", "tips", "--max", "1"});
+  shown.run({"models", "list", "--csv"});
+  shown.run({"models", "register", "none.mlrt", "x"});
+  shown.run({"models", "register", "m.mlrt", "a/b"});
+  shown.run({"models", "register", "m.mlrt"});
+  shown.run({"models", "register", "m.mlrt", "x", "--tag", "team"});
+  shown.run({"models", "show", "bike"});
+  shown.run({"models", "show", "bikes/9"});
+  shown.run({"models", "show", "bikes@none"});
+  shown.run({"models", "show", "bikes/next"});
+  shown.run({"models", "stage", "bikes", "Production"});
+  shown.run({"models", "stage", "bikes/1", "Prod"});
+  shown.run({"models", "stage", "bikes/1", "None", "--archive-existing"});
+  shown.run({"models", "alias", "bikes/1", "latest"});
+  shown.run({"models", "tag", "bikes"});
+  shown.run({"models", "search", "nam = 'x'"});
+  shown.run({"models", "history", "never"});
+  shown.run({"models", "rename", "bikes", "old"});
+  shown.compare_with("models.txt");
+}
+
 TEST_CASE("the commands on the store print what they are expected to") {
   FixedTranscript fixed;
   Transcript& shown = fixed.transcript;
@@ -196,7 +256,7 @@ TEST_CASE("each command has a help text with an example") {
   Transcript shown(folder.path());
   shown.run({"--help"});
   const std::vector<std::vector<std::string>> commands = {
-      {"experiments"}, {"runs"},   {"artifacts"}, {"models"}, {"serve"}, {"sql"},
+      {"experiments"}, {"runs"},   {"artifacts"}, {"models"}, {"serve"}, {"server"},    {"sql"},
       {"gc"},          {"doctor"}, {"import"},    {"export"}, {"types"}, {"completion"}};
   std::vector<std::string> names;
   for (std::vector<std::string> words : commands) {
@@ -213,7 +273,10 @@ TEST_CASE("each command has a help text with an example") {
   }
   for (const char* name : {"log", "list", "download"})
     CHECK(shown.run({"artifacts", name, "--help"}) == 0);
-  CHECK(shown.run({"models", "list", "--help"}) == 0);
+  for (const char* name : {"list", "search", "show", "register", "rename", "describe", "alias",
+                           "stage", "tag", "history", "delete"}) {
+    CHECK(shown.run({"models", name, "--help"}) == 0);
+  }
   shown.compare_with("help.txt");
 }
 

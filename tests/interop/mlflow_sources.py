@@ -69,7 +69,8 @@ def fill(uri):
     client.create_registered_model("taxi tips", tags={"a": "b"}, description="what it does")
     for i in range(3):
         client.create_model_version("taxi tips", f"runs:/{parent.info.run_id}/model{i}", parent.info.run_id,
-                                    tags={"v": str(i)}, description=f"number {i}")
+                                    tags={"v": str(i)}, description=f"number {i}", run_link=f"http://run/{i}")
+    client.transition_model_version_stage("taxi tips", "1", "Production")
     client.delete_model_version("taxi tips", "2")
     client.set_registered_model_alias("taxi tips", "champion", "3")
     return parent.info.run_id
@@ -120,6 +121,7 @@ def everything(uri):
         found["registry"][model.name] = (
             model.description, model.creation_timestamp, model.tags,
             {str(alias): str(version) for alias, version in model.aliases.items()},
-            sorted((str(v.version), v.source, v.run_id, v.description, v.creation_timestamp, tuple(v.tags.items()))
+            sorted((str(v.version), v.source, v.run_id, v.description, v.creation_timestamp, v.run_link,
+                    v.current_stage, tuple(v.tags.items()))
                    for v in versions))
     return found

@@ -13,7 +13,7 @@ std::string http_test_error(const std::string& target) {
   try {
     mlrt::parse_http_target(request);
   } catch (const mlrt::Error& error) {
-    CHECK(error.code() == mlrt::ErrorCode::kBadRequest);
+    CHECK(mlrt::error_info(error.code()).http_status == 400);
     return error.message();
   }
   return "accepted as " + request.path;

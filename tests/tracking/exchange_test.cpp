@@ -373,6 +373,7 @@ TEST_CASE("what was exported comes back by an import") {
       run_id,
       {linked, {"x", std::numeric_limits<double>::infinity(), 11, 1}, {"x", std::nan(""), 12, 2}});
   s.store.log_outputs(run_id, {{model_id, 4}});
+  s.store.log_model_inputs(run_id, {model_id});
   s.store.log_inputs(run_id, {{"d", "1f", "local", "{}", "", "", "train", {{"a", "b"}}}});
   const std::string deleted = s.store.create_run(created).run_id;
   s.store.delete_run(deleted);
@@ -387,6 +388,7 @@ TEST_CASE("what was exported comes back by an import") {
   CHECK(b.params.size() == 1);
   REQUIRE(b.outputs.size() == 1);
   CHECK(b.outputs[0].step == 4);
+  CHECK(b.model_inputs == std::vector<std::string>{model_id});
   REQUIRE(b.inputs.size() == 1);
   CHECK(b.inputs[0].context == "train");
   REQUIRE(b.inputs[0].tags.size() == 1);

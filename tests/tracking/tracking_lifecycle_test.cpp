@@ -182,6 +182,36 @@ TEST_CASE_FIXTURE(LifecycleFixture, "tags are deleted; outputs and input tags ar
   CHECK(caught([&] { store.log_inputs(run, {input}); }).has("maximum length of 500 characters"));
 }
 
+TEST_CASE_FIXTURE(LifecycleFixture, "logged models that a run used are kept once, in order") {
+  const std::string run = new_run();
+  store.log_model_inputs(run, {"m-b", "m-a"});
+  store.log_model_inputs(run, {"m-b", "m-c"});
+  CHECK(store.run(run).model_inputs == std::vector<std::string>{"m-a", "m-b", "m-c"});
+  CHECK(caught([&] { store.log_model_inputs(run, {"m-d", "../x"}); }).has("'model_id'"));
+  CHECK(store.run(run).model_inputs.size() == 3);
+  store.delete_run(run);
+  CHECK(caught([&] { store.log_model_inputs(run, {"m-d"}); }).has("'active' state"));
+}
+
+TEST_CASE_FIXTURE(LifecycleFixture, "the data sets of experiments are listed, each context once") {
+  const std::string other = store.create_experiment("other");
+  const std::string a = new_run(), b = new_run();
+  store.log_inputs(
+      a, {{"d", "2", "local", "f", "", "", "train"}, {"d", "1", "local", "f", "", "", ""}});
+  store.log_inputs(
+      b, {{"d", "2", "local", "f", "", "", "train"}, {"d", "2", "local", "f", "", "", "eval"}});
+  const std::vector<mlrt::DatasetSummary> found = store.search_datasets({other, "0", "0"});
+  REQUIRE(found.size() == 3);
+  CHECK(found[0].digest == "1");
+  CHECK(found[0].context == "");
+  CHECK(found[1].context == "eval");
+  CHECK(found[2].context == "train");
+  CHECK(found[2].experiment_id == "0");
+  CHECK(store.search_datasets({"0"}, 2).size() == 2);
+  CHECK(store.search_datasets({other}).empty());
+  CHECK(caught([&] { (void)store.search_datasets({"x"}); }).has("Invalid experiment ID"));
+}
+
 TEST_CASE_FIXTURE(LifecycleFixture, "metrics are linked to a logged model that is there") {
   const std::string run = new_run();
   mlrt::LoggedModels models(database, dir.path("artifacts"));

@@ -161,21 +161,29 @@ def arm64(tally):
                  "MLRT_EMULATOR": "qemu-aarch64 -L /usr/aarch64-linux-gnu"})
 
 
-def interop(tally):
-    """The real peers, from PyPI in a virtual environment of their own."""
+def peers(requirements):
+    """The Python of a virtual environment that has what the file in tests/interop lists, made when it
+    is not there or has something else."""
     packages.need("interop")
+    wanted = ROOT / "tests/interop" / requirements
+    folder = ROOT / "build" / wanted.stem.replace("requirements", "interop-venv")
+    stamp = folder / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != wanted.read_text():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", "-r", str(wanted)], check=True)
+        stamp.write_text(wanted.read_text())
+    return folder / "bin/python"
+
+
+def interop(tally):
+    """The real peers, from PyPI in virtual environments of their own: MLflow 3, and MLflow 2 as a client."""
     build = Build()
     build.make("mlrt", quiet=True)
-    folder = ROOT / "build/interop-venv"
-    wanted = (ROOT / "tests/interop/requirements.txt").read_text()
-    stamp = folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", "-r",
-                        str(ROOT / "tests/interop/requirements.txt")], check=True)
-        stamp.write_text(wanted)
-    run_unittests(tally, "tests/interop", python=folder / "bin/python",
-                  environment={"MLRT": str(build.folder / "mlrt")})
+    environment = {"MLRT": str(build.folder / "mlrt")}
+    run_unittests(tally, "tests/interop", peers("requirements.txt"), environment)
+    python = peers("requirements-mlflow2.txt")
+    for name in ("server_client_test.py", "server_models_test.py"):
+        run_program(tally, f"{name} with MLflow 2", [python, "-B", ROOT / "tests/interop" / name], environment)
 
 
 def tidy(tally):

@@ -9,7 +9,7 @@ import search_test
 
 Call = collections.namedtuple("Call", "name method route body keep")
 T = 1700000000000
-SEE = "k" * 251
+LONG_KEY = "k" * 251
 
 
 def get(name, route, **keep):
@@ -56,8 +56,10 @@ def experiments():
     yield post("rename what is not there", "/experiments/update", {"experiment_id": "88", "new_name": "x"})
     yield post("tag", "/experiments/set-experiment-tag", {"experiment_id": "$other", **tag("a", "b c")})
     yield post("tag anew", "/experiments/set-experiment-tag", {"experiment_id": "$other", **tag("a", "d")})
-    yield post("tag with a long key", "/experiments/set-experiment-tag", {"experiment_id": "$other", **tag(SEE, "d")})
-    yield post("tag with a bad key", "/experiments/set-experiment-tag", {"experiment_id": "$other", **tag("a/../b", "")})
+    yield post("tag with a long key", "/experiments/set-experiment-tag",
+               {"experiment_id": "$other", **tag(LONG_KEY, "d")})
+    yield post("tag with a bad key", "/experiments/set-experiment-tag",
+               {"experiment_id": "$other", **tag("a/../b", "")})
     yield post("untag", "/experiments/delete-experiment-tag", {"experiment_id": "$other", "key": "a"})
     yield post("untag what is not there", "/experiments/delete-experiment-tag", {"experiment_id": "$other", "key": "a"})
     yield post("delete", "/experiments/delete", {"experiment_id": "$other"})
@@ -74,7 +76,8 @@ def experiments():
     yield post("restore the active", "/experiments/restore", {"experiment_id": "$other"})
     yield post("restore what is not there", "/experiments/restore", {"experiment_id": "99"})
     yield get("search by GET", "/experiments/search?max_results=10&order_by=name&filter=tags.team = 'a'")
-    yield post("search in pages", "/experiments/search", {"max_results": 2, "order_by": ["name"]}, page="next_page_token")
+    yield post("search in pages", "/experiments/search", {"max_results": 2, "order_by": ["name"]},
+               page="next_page_token")
     yield post("search the next page", "/experiments/search",
                {"max_results": 2, "order_by": ["name"], "page_token": "$page"})
     for name, body in (("no max_results", {}), ("none", {"max_results": 0}), ("negative", {"max_results": -1}),
@@ -82,14 +85,19 @@ def experiments():
                        ("a bad order", {"order_by": ["nothing"]}), ("a bad token", {"page_token": "nonsense"}),
                        ("a comparator of another type", {"filter": "name > 'x'"}),
                        ("no quotes", {"filter": "name = x"})):
-        yield post(f"search experiments: {name}", "/experiments/search", {"max_results": 5, **body})
+        yield post(f"search experiments: {name}", "/experiments/search",
+                   {"max_results": 5, "order_by": ["name"], **body})
 
 
 def runs():
-    yield post("create", "/runs/create", {"experiment_id": "$exp", "user_id": "ann", "run_name": "first", "start_time": T,
+    yield post("create", "/runs/create",
+               {"experiment_id": "$exp", "user_id": "ann", "run_name": "first", "start_time": T,
                                           "tags": [tag("team", "edge"), tag("mlflow.source.name", "train.py")]},
                run="run.info.run_id")
-    yield post("create without anything", "/runs/create", {}, bare="run.info.run_id")
+    yield post("create without anything", "/runs/create", {})
+    yield post("create in the default", "/runs/create", {"experiment_id": "0"}, bare="run.info.run_id")
+    yield post("create for what only one accepts", "/runs/create", {"experiment_id": "0", "run_name": "scratch"},
+               scratch="run.info.run_id")
     yield post("create in no experiment", "/runs/create", {"experiment_id": "77"})
     yield post("create with two names", "/runs/create",
                {"experiment_id": "$exp", "run_name": "a", "tags": [tag("mlflow.runName", "b")]})
@@ -110,7 +118,8 @@ def runs():
         yield post(f"log-metric {text}", "/runs/log-metric", {"run_id": "$run", **metric(f"m{text}", text)})
     yield post("log-metric of step -5", "/runs/log-metric", {"run_id": "$run", **metric("neg", 1, -5)})
     yield post("log-metric with steps as text", "/runs/log-metric", {"run_id": "$run", **metric("steps", 1, "7")})
-    yield post("log-metric without step", "/runs/log-metric", {"run_id": "$run", "key": "nostep", "value": 1, "timestamp": T})
+    yield post("log-metric without step", "/runs/log-metric",
+               {"run_id": "$run", "key": "nostep", "value": 1, "timestamp": T})
     yield post("log-metric with a dataset", "/runs/log-metric", {
         "run_id": "$run", **metric("acc", 0.75, dataset_name="d", dataset_digest="x1")})
     for name, body in (("no key", {"value": 1, "timestamp": T}), ("no value", {"key": "a", "timestamp": T}),
@@ -118,9 +127,9 @@ def runs():
                        ("a word as step", metric("a", 1, "word")), ("a word as timestamp", metric("a", 1, 0, "word")),
                        ("a fraction as step", metric("a", 1, 0.5)), ("a list as key", metric(["a"], 1)),
                        ("a bad key", metric("a$$b", 1)), ("a key that is a path", metric("a//b", 1)),
-                       ("a long key", metric(SEE, 1)), ("true as value", metric("a", True)),
+                       ("a long key", metric(LONG_KEY, 1)), ("true as value", metric("a", True)),
                        ("null as value", metric("a", None)), ("a negative timestamp", metric("a", 1, 0, -1))):
-        yield post(f"log-metric: {name}", "/runs/log-metric", {"run_id": "$run", **body})
+        yield post(f"log-metric: {name}", "/runs/log-metric", {"run_id": "$scratch", **body})
     yield post("log-metric: no run", "/runs/log-metric", metric("a", 1))
     yield post("log-metric: no such run", "/runs/log-metric", {"run_id": "0" * 32, **metric("a", 1)})
     yield post("log-parameter", "/runs/log-parameter", {"run_id": "$run", **tag("model", "tree")})
@@ -166,23 +175,26 @@ def runs():
     yield post("log-batch of a word", "/runs/log-batch", {"run_id": "$run", "metrics": "word"})
     yield post("log-batch without run", "/runs/log-batch", {"metrics": []})
     yield get("get all that was logged", "/runs/get?run_id=$run")
-    dataset = {"name": "trips", "digest": "abc", "source_type": "local", "source": "{}", "schema": "{}", "profile": "{}"}
+    dataset = {"name": "trips", "digest": "abc", "source_type": "local", "source": "{}", "schema": "{}",
+               "profile": "{}"}
     yield post("log-inputs", "/runs/log-inputs", {
         "run_id": "$run", "datasets": [{"dataset": dataset, "tags": [tag("mlflow.data.context", "train")]}]})
-    yield post("log-inputs without name", "/runs/log-inputs", {"run_id": "$run", "datasets": [{"dataset": {"digest": "a"}}]})
+    yield post("log-inputs without name", "/runs/log-inputs",
+               {"run_id": "$scratch", "datasets": [{"dataset": {"digest": "a"}}]})
     yield post("log-inputs without digest", "/runs/log-inputs", {
-        "run_id": "$run", "datasets": [{"dataset": {"name": "a", "source_type": "x", "source": "y"}}]})
+        "run_id": "$scratch", "datasets": [{"dataset": {"name": "a", "source_type": "x", "source": "y"}}]})
     yield post("log-inputs with a long digest", "/runs/log-inputs", {
         "run_id": "$run", "datasets": [{"dataset": {**dataset, "digest": "d" * 37}}]})
-    yield post("search-datasets", "/experiments/search-datasets", {"experiment_ids": ["$exp"]})
-    yield post("search-datasets nowhere", "/experiments/search-datasets", {"experiment_ids": []})
+    yield post("search-datasets", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": ["$exp"]})
+    yield post("search-datasets nowhere", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": []})
     yield get("get with the dataset", "/runs/get?run_id=$run")
 
 
 def run_ends():
-    yield post("update", "/runs/update", {"run_id": "$run", "status": "FINISHED", "end_time": T + 99, "run_name": "ended"})
+    yield post("update", "/runs/update",
+               {"run_id": "$run", "status": "FINISHED", "end_time": T + 99, "run_name": "ended"})
     yield post("update nothing", "/runs/update", {"run_id": "$run"})
-    yield post("update to a status that is none", "/runs/update", {"run_id": "$run", "status": "DONE"})
+    yield post("update to a status that is none", "/runs/update", {"run_id": "$scratch", "status": "DONE"})
     yield post("update what is not there", "/runs/update", {"run_id": "0" * 32, "status": "FAILED"})
     yield post("update without end", "/runs/update", {"run_id": "$bare", "status": "KILLED"})
     yield get("get the ended", "/runs/get?run_id=$run")
@@ -200,7 +212,8 @@ def run_ends():
     yield post("search deleted runs", "/runs/search", {"experiment_ids": ["0"], "run_view_type": "DELETED_ONLY"})
     yield post("restore a run", "/runs/restore", {"run_id": "$bare"})
     yield post("restore a run again", "/runs/restore", {"run_id": "$bare"})
-    yield post("search with the active only", "/runs/search", {"experiment_ids": ["0", "$exp"], "filter": "status = 'KILLED'"})
+    yield post("search with the active only", "/runs/search",
+               {"experiment_ids": ["0", "$exp"], "filter": "status = 'KILLED'"})
 
 
 def histories():
@@ -220,7 +233,8 @@ def histories():
     yield get("bulk of 101 runs", ajax + "get-history-bulk?metric_key=b" + "&run_id=$run" * 101)
     interval = ajax + "get-history-bulk-interval?"
     yield get("interval", interval + "run_ids=$run&run_ids=$tagged&metric_key=big&max_results=10")
-    yield get("interval with steps", interval + "run_ids=$tagged&metric_key=big&start_step=10&end_step=20&max_results=5")
+    yield get("interval with steps",
+              interval + "run_ids=$tagged&metric_key=big&start_step=10&end_step=20&max_results=5")
     yield get("interval that is none", interval + "run_ids=$tagged&metric_key=big&start_step=20&end_step=10")
     yield get("interval of half", interval + "run_ids=$tagged&metric_key=big&start_step=20")
     yield get("interval without key", interval + "run_ids=$tagged")
@@ -232,17 +246,18 @@ def logged_models():
     yield post("create", "/logged-models", {
         "experiment_id": "$exp", "name": "clf", "model_type": "classifier", "source_run_id": "$run",
         "params": [tag("depth", "3")], "tags": [tag("t", "1")]}, model="model.info.model_id")
-    yield post("create a second", "/logged-models", {"experiment_id": "$exp", "name": "reg"}, second="model.info.model_id")
-    yield post("create without name", "/logged-models", {"experiment_id": "$exp"}, unnamed="model.info.model_id")
+    yield post("create a second", "/logged-models", {"experiment_id": "$exp", "name": "reg"},
+               second="model.info.model_id")
     for character in "/:.%\"'":
-        yield post(f"create with {character} in the name", "/logged-models", {"experiment_id": "$exp", "name": f"a{character}b"})
+        yield post(f"create with {character} in the name", "/logged-models",
+                   {"experiment_id": "$exp", "name": f"a{character}b"})
     yield post("create without experiment", "/logged-models", {"name": "x"})
     yield post("create in no experiment", "/logged-models", {"experiment_id": "77", "name": "x"})
     yield get("get a model", "/logged-models/$model")
     yield get("get no model", "/logged-models/m-" + "0" * 32)
     yield patch("finalize", "/logged-models/$model", {"model_id": "$model", "status": "LOGGED_MODEL_READY"})
-    yield patch("finalize as failed", "/logged-models/$second", {"model_id": "$second", "status": "LOGGED_MODEL_UPLOAD_FAILED"})
-    yield patch("finalize as nothing", "/logged-models/$second", {"model_id": "$second", "status": "DONE"})
+    yield patch("finalize as failed", "/logged-models/$second",
+                {"model_id": "$second", "status": "LOGGED_MODEL_UPLOAD_FAILED"})
     yield patch("finalize without status", "/logged-models/$second", {"model_id": "$second"})
     yield patch("finalize no model", "/logged-models/m-0", {"model_id": "m-0", "status": "LOGGED_MODEL_READY"})
     yield patch("tag a model", "/logged-models/$model/tags", {"tags": [tag("a", "b"), tag("c", "d")]})
@@ -253,7 +268,8 @@ def logged_models():
     yield post("metrics of a model in a batch", "/runs/log-batch", {"run_id": "$run", "metrics": [
         metric("f1", 0.625, 4, T + 1, model_id="$model"),
         metric("auc", 0.875, 4, T + 1, model_id="$model", dataset_name="trips", dataset_digest="abc")]})
-    yield post("metric of a second model", "/runs/log-metric", {"run_id": "$run", **metric("f1", 0.25, 3, model_id="$second")})
+    yield post("metric of a second model", "/runs/log-metric",
+               {"run_id": "$run", **metric("f1", 0.25, 3, model_id="$second")})
     yield post("outputs", "/runs/outputs", {"run_id": "$run", "models": [{"model_id": "$model", "step": 3}]})
     yield post("outputs without run", "/runs/outputs", {"models": [{"model_id": "$model", "step": 3}]})
     yield post("inputs that are models", "/runs/log-inputs", {"run_id": "$run", "models": [{"model_id": "$second"}]})
@@ -261,7 +277,8 @@ def logged_models():
     yield get("get the run with models", "/runs/get?run_id=$run")
     searches = (
         {}, {"filter": "name = 'clf'"}, {"filter": "name LIKE '%l%'"}, {"filter": "attributes.name ILIKE 'CL%'"},
-        {"filter": "name IN ('clf', 'reg')"}, {"filter": "name NOT IN ('clf')"}, {"filter": "model_type = 'classifier'"},
+        {"filter": "name IN ('clf', 'reg')"}, {"filter": "name NOT IN ('clf')"},
+        {"filter": "model_type = 'classifier'"},
         {"filter": "status = 'READY'"}, {"filter": "source_run_id = '$run'"}, {"filter": "tags.t = '1'"},
         {"filter": "params.depth = '3'"}, {"filter": "params.depth != '3'"}, {"filter": "metrics.f1 > 0.3"},
         {"filter": "metrics.f1 <= 0.5"}, {"filter": "creation_timestamp > 5"}, {"filter": "model_id = '$second'"},
@@ -273,16 +290,20 @@ def logged_models():
         {"order_by": [{"field_name": "metrics.auc", "dataset_name": "trips", "ascending": True}]})
     for i, body in enumerate(searches):
         body = {"order_by": [{"field_name": "name", "ascending": True}], **body}
-        yield post(f"search models {i}: {body.get('filter', '')}", "/logged-models/search", {"experiment_ids": ["$exp"], **body})
+        yield post(f"search models {i}: {body.get('filter', '')}", "/logged-models/search",
+                   {"experiment_ids": ["$exp"], **body})
     for name, body in (("a bad filter", {"filter": "nothing = 1"}), ("OR", {"filter": "name = 'a' OR name = 'b'"}),
                        ("a bad order", {"order_by": [{"field_name": "nothing"}]}), ("no field", {"order_by": [{}]}),
                        ("a number as name", {"filter": "name = 3"}), ("text as metric", {"filter": "metrics.f1 = 'a'"}),
                        ("too many", {"max_results": 1001}), ("none", {"max_results": 0}),
                        ("a bad token", {"page_token": "nonsense"})):
+        body = {"order_by": [{"field_name": "name", "ascending": True}], **body}
         yield post(f"search models: {name}", "/logged-models/search", {"experiment_ids": ["$exp"], **body})
     yield post("search models nowhere", "/logged-models/search", {"experiment_ids": []})
     yield get("files of a model without any", "/logged-models/$model/artifacts/directories")
+    yield post("create without name", "/logged-models", {"experiment_id": "$exp"}, unnamed="model.info.model_id")
     yield delete("delete a model", "/logged-models/$unnamed")
+    yield patch("finalize as nothing", "/logged-models/$second", {"model_id": "$second", "status": "DONE"})
     yield get("get a deleted model", "/logged-models/$unnamed")
     yield delete("delete a model again", "/logged-models/$unnamed")
 
@@ -314,10 +335,12 @@ def registry():
         yield post(f"version {i + 1}", versions + "create", {
             "name": "taxi tips", "source": source, "run_id": "$run", "description": f"number {i}",
             "run_link": f"http://run/{i}", "tags": [tag("v", str(i))]})
-    yield post("version of a model", versions + "create", {"name": "taxi tips", "source": "models:/$model", "model_id": "$model"})
+    yield post("version of a model", versions + "create",
+               {"name": "taxi tips", "source": "models:/$model", "model_id": "$model"})
     yield post("version of no model", versions + "create", {"name": "nothing", "source": source, "run_id": "$run"})
     yield post("version without source", versions + "create", {"name": "taxi tips"})
-    yield post("version from a local path", versions + "create", {"name": "taxi tips", "source": "/etc", "run_id": "$run"})
+    yield post("version from a local path", versions + "create",
+               {"name": "taxi tips", "source": "/etc", "run_id": "$run"})
     yield post("version from a file uri", versions + "create", {"name": "taxi tips", "source": "file:///etc"})
     yield post("version from above", versions + "create", {
         "name": "taxi tips", "source": "mlflow-artifacts:/$exp/../../x", "run_id": "$run"})
@@ -328,13 +351,16 @@ def registry():
     yield patch("update a version", versions + "update", {"name": "taxi tips", "version": "1", "description": "new"})
     yield patch("update version 9", versions + "update", {"name": "taxi tips", "version": "9", "description": "new"})
     yield post("stage", versions + "transition-stage", {"name": "taxi tips", "version": "1", "stage": "Production"})
-    yield post("stage, any case", versions + "transition-stage", {"name": "taxi tips", "version": "2", "stage": "production"})
+    yield post("stage, any case", versions + "transition-stage",
+               {"name": "taxi tips", "version": "2", "stage": "production"})
     yield post("stage and archive", versions + "transition-stage",
                {"name": "taxi tips", "version": "3", "stage": "Production", "archive_existing_versions": True})
-    yield post("stage that is none", versions + "transition-stage", {"name": "taxi tips", "version": "1", "stage": "Best"})
+    yield post("stage that is none", versions + "transition-stage",
+               {"name": "taxi tips", "version": "1", "stage": "Best"})
     yield post("archive with None", versions + "transition-stage",
                {"name": "taxi tips", "version": "1", "stage": "None", "archive_existing_versions": True})
-    yield post("stage of version 9", versions + "transition-stage", {"name": "taxi tips", "version": "9", "stage": "Staging"})
+    yield post("stage of version 9", versions + "transition-stage",
+               {"name": "taxi tips", "version": "9", "stage": "Staging"})
     yield post("latest", base + "get-latest-versions", {"name": "taxi tips"})
     yield post("latest of a stage", base + "get-latest-versions", {"name": "taxi tips", "stages": ["Production"]})
     yield post("latest of no stage", base + "get-latest-versions", {"name": "taxi tips", "stages": ["Best"]})
@@ -353,7 +379,8 @@ def registry():
     yield get("the model with all", base + "get?name=taxi tips")
     yield get("download uri", versions + "get-download-uri?name=taxi tips&version=1")
     yield get("download uri of a logged model", versions + "get-download-uri?name=taxi tips&version=4")
-    for text in ("", "name = 'taxi tips'", "name LIKE 'taxi%'", "name ILIKE 'TAXI%'", "name != 'other'", "tags.a = 'b'",
+    for text in ("", "name = 'taxi tips'", "name LIKE 'taxi%25'", "name ILIKE 'TAXI%25'", "name != 'other'",
+                 "tags.a = 'b'",
                  "tags.a != 'b'", "name = 'x' OR name = 'y'", "nothing = 'x'", "name > 'a'"):
         yield get(f"search models: {text}", base + f"search?max_results=10&filter={text}")
     for order in ("name DESC", "name ASC", "nothing"):
@@ -361,10 +388,11 @@ def registry():
     yield get("search models in pages", base + "search?max_results=1", next="next_page_token")
     yield get("search models, next page", base + "search?max_results=1&page_token=$next")
     yield get("search 1001 models", base + "search?max_results=1001")
-    for text in ("", "name = 'taxi tips'", "run_id = '$run'", "run_id IN ('$run', 'x')", "source_path LIKE '%model'",
-                 "version_number > 1", "version_number = '1'", "tags.v = '1'", "tags.k = 'v'", "name LIKE 'taxi%'",
+    for text in ("", "name = 'taxi tips'", "run_id = '$run'", "run_id IN ('$run', 'x')", "source_path LIKE '%25model'",
+                 "version_number > 1", "version_number = '1'", "tags.v = '1'", "tags.k = 'v'", "name LIKE 'taxi%25'",
                  "nothing = 'x'", "run_id LIKE 'x'"):
-        yield get(f"search versions: {text}", versions + f"search?max_results=10&filter={text}&order_by=version_number ASC")
+        yield get(f"search versions: {text}",
+                  versions + f"search?max_results=10&filter={text}&order_by=version_number ASC")
     for order in ("version_number DESC", "name DESC", "nothing"):
         yield get(f"search versions by {order}", versions + f"search?max_results=10&order_by={order}")
     yield get("search 200001 versions", versions + "search?max_results=200001")
@@ -372,7 +400,8 @@ def registry():
     yield get("get a deleted version", versions + "get?name=taxi tips&version=3")
     yield delete("delete a version again", versions + "delete", {"name": "taxi tips", "version": "3"})
     yield delete("delete the last version", versions + "delete", {"name": "taxi tips", "version": "4"})
-    yield post("a number is not used again", versions + "create", {"name": "taxi tips", "source": source, "run_id": "$run"})
+    yield post("a number is not used again", versions + "create",
+               {"name": "taxi tips", "source": source, "run_id": "$run"})
     yield delete("delete an alias", base + "alias", {"name": "taxi tips", "alias": "beta"})
     yield delete("delete an alias again", base + "alias", {"name": "taxi tips", "alias": "beta"})
     yield post("rename with versions", base + "rename", {"name": "taxi tips", "new_name": "tips"})
@@ -405,10 +434,12 @@ def artifacts():
     for bad in ("../x", "a/../../x", "%252e%252e/x", "a%2523b", "a%255cb", "/etc/passwd"):
         yield get(f"read {bad}", f"{proxy}/{bad}")
         yield get(f"list {bad}", f"/api/2.0/mlflow-artifacts/artifacts?path={bad}")
-    yield Call("multipart upload", "POST", f"/api/2.0/mlflow-artifacts/mpu/create{here}/big", {"path": "big", "num_parts": 2}, {})
+    yield Call("multipart upload", "POST", f"/api/2.0/mlflow-artifacts/mpu/create{here}/big",
+               {"path": "big", "num_parts": 2}, {})
     yield Call("put a model's file", "PUT", f"{proxy}/$exp/models/$model/artifacts/MLmodel", "flavors: {}", {})
     yield get("files of a model", "/logged-models/$model/artifacts/directories")
-    yield get("a file of a model", "/ajax-api/2.0/mlflow/logged-models/$model/artifacts/files?artifact_file_path=MLmodel")
+    yield get("a file of a model",
+              "/ajax-api/2.0/mlflow/logged-models/$model/artifacts/files?artifact_file_path=MLmodel")
     yield get("no file of a model", "/ajax-api/2.0/mlflow/logged-models/$model/artifacts/files?artifact_file_path=x")
     yield Call("small upload", "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=$run&path=up/b.txt", "small", {})
     yield Call("small upload without path", "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=$run", "small", {})
@@ -423,7 +454,7 @@ def searches():
     """Twelve runs, and each comparator and order over them, as tests of the import have it."""
     yield post("experiment", "/experiments/create", {"name": "search"}, found="experiment_id")
     for i in range(12):
-        start = T + 1000 * (i // 2 * 2)
+        start = T + 1000 * i  # ties are broken by the id, which is random
         yield post(f"run {i}", "/runs/create", {
             "experiment_id": "$found", "start_time": start, "run_name": f"run {i}", "user_id": ("ann", "bob")[i % 2]},
             **{f"run{i:02}": "run.info.run_id"})
@@ -470,7 +501,8 @@ def searches():
                        ("no experiments", {"experiment_ids": []})):
         yield post(f"find: {name}", "/runs/search", {"experiment_ids": ["$found"], **body},
                    **({"pages": "next_page_token"} if name == "pages" else {}))
-    yield post("find: the next page", "/runs/search", {"experiment_ids": ["$found"], "max_results": 5, "page_token": "$pages"})
+    yield post("find: the next page", "/runs/search",
+               {"experiment_ids": ["$found"], "max_results": 5, "page_token": "$pages"})
 
 
 GROUPS = (experiments, runs, histories, logged_models, run_ends, artifacts, registry, searches)

@@ -6,22 +6,26 @@ import time
 
 RUN_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
 DAY_MS = 86400000
+# What newer servers add for the platform of their makers: classes of errors of theirs, and workspaces, which
+# a server without them names "default".
+PLATFORM = ("error_class", "sqlstate", "workspace")
 
 
 def is_now(value):
     return isinstance(value, int) and abs(value - time.time() * 1000) < DAY_MS
 
 
-def plain(value, names):
+def plain(value, names, ordered=False):
     """The value with everything that a server makes up for itself replaced by what it stands for."""
     if isinstance(value, dict):
-        return {key: plain(one, names) for key, one in value.items()}
+        return {key: plain(one, names, ordered) for key, one in value.items() if key not in PLATFORM}
     if isinstance(value, list):
-        values = [plain(one, names) for one in value]
-        if values and all(isinstance(one, dict) and "key" in one and "step" not in one for one in values):
-            values.sort(key=lambda one: str(one["key"]))  # tags and params have no order
-        elif values and all(isinstance(one, dict) and "model_id" in one and "key" in one for one in values):
-            values.sort(key=lambda one: json.dumps(one, sort_keys=True))
+        values = [plain(one, names, ordered) for one in value]
+        if values and all(isinstance(one, dict) and "current_stage" in one for one in values) and not ordered:
+            values.sort(key=lambda one: int(one["version"]))
+        if values and all(isinstance(one, dict) and "key" in one for one in values) and not ordered:
+            # Tags, params and latest metrics have no order.
+            values.sort(key=lambda one: (str(one["key"]), one.get("step", 0), json.dumps(one, sort_keys=True)))
         return values
     if is_now(value):
         return "<now>"
@@ -56,10 +60,12 @@ def send_all(connection, calls):
             answer = text
         for name, path in call.keep.items():
             values[name] = kept(answer, path)
+            time.sleep(0.002)  # what is made next has a later time, so that orders by it are the same
         # Page tokens and small numbers could be anything: only long names are put back.
         names = sorted(((value, "$" + name) for name, value in values.items() if len(value) >= 30),
                        key=lambda pair: -len(pair[0]))
-        answers.append((status, plain(answer, names)))
+        ordered = "get-history" in target or "model-versions/search" in target
+        answers.append((status, plain(answer, names, ordered)))
     return answers
 
 

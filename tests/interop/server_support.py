@@ -81,12 +81,13 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def start_stock(python=sys.executable, workers=1):
+def start_stock(python=sys.executable, database=None):
     server = Server("stock")
     server.url = f"http://127.0.0.1:{free_port()}"
     server.spawn([python, "-m", "mlflow", "server", "--host", "127.0.0.1",
-                  "--port", urllib.parse.urlsplit(server.url).port, "--workers", workers,
-                  "--backend-store-uri", f"sqlite:///{server.folder}/mlflow.db",
+                  "--port", urllib.parse.urlsplit(server.url).port,
+                  "--workers", 1,  # several keep each other from the database
+                  "--backend-store-uri", f"sqlite:///{database or server.folder / 'mlflow.db'}",
                   "--artifacts-destination", server.folder / "artifacts"],
                  MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     server.wait_for(lambda: is_up(server.url), "mlflow server")
@@ -94,10 +95,13 @@ def start_stock(python=sys.executable, workers=1):
 
 
 def is_up(url):
+    connection = Connection(url)
     try:
-        return Connection(url).send("GET", "/health")[0] == 200
+        return connection.send("GET", "/health")[0] == 200
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 class Connection:

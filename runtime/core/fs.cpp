@@ -80,6 +80,11 @@ bool is_folder(const std::string& path) {
   return fs_stat(path, info) && S_ISDIR(info.st_mode);
 }
 
+bool is_writable(const std::string& path) {
+  fs_check_path("look at", path);
+  return fs_call(Op::kStat, path, [&] { return ::access(path.c_str(), W_OK); }) == 0;
+}
+
 std::uint64_t file_size(const std::string& path) {
   fs_check_path("look at", path);
   struct stat info {};

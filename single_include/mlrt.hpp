@@ -1653,7 +1653,7 @@ enum class Op {
 
 // Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an
 // empty function (the default) takes the hook away. EINTR makes the call repeat, as a signal does.
-// The hook must not throw. Set it only while no other thread uses fs.
+// The hook must not throw; one thread at a time is in it, and none any more once another is set.
 using FaultHook = std::function<int(Op op, const std::string& path)>;
 void set_fault_hook(FaultHook hook);
 
@@ -1783,16 +1783,15 @@ constexpr int kFsFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 // A FIFO would block open() until someone writes to it.
 constexpr int kFsReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
-// The hook in force; empty when there is none.
-FaultHook& fs_fault_hook();
+// What the hook in force, if there is one, makes of a call: an errno or 0.
+int fs_fault(Op op, const std::string& path);
 
 // One system call: asks the fault hook, repeats when a signal came. `call` returns < 0 and sets
 // errno.
 template <typename Call>
 auto fs_call(Op op, const std::string& path, Call call) -> decltype(call()) {
   for (;;) {
-    const FaultHook& hook = fs_fault_hook();
-    int fault = hook ? hook(op, path) : 0;
+    const int fault = fs_fault(op, path);
     decltype(call()) result = -1;
     if (fault == 0) {
       result = call();
@@ -3577,6 +3576,9 @@ std::vector<JournalSegment> find_segments(const std::string& store_path,
 struct JournalSlots {
   std::vector<JournalSlot> slots;
   std::vector<std::int64_t> numbers;  // of each slot, rising
+  // The last one whose bytes are neither a slot nor zeros, which a killed writer leaves nowhere: it
+  // writes the checksum last. 0: none.
+  std::int64_t damaged = 0;
 };
 
 // Appends the valid slots numbered [from, until) of a segment to `found`. False if the file is
@@ -4250,6 +4252,7 @@ class MetricFolder {
   ChannelDefinitions definitions_;
   std::int64_t defined_segment_ = 0;
   std::int64_t scanned_ = 0;
+  std::int64_t damaged_ = 0;  // the last slot that was seen to be
   std::uint64_t fold_number_ = 0;
   // A slot that is missing while later ones are there: when it was seen first.
   std::int64_t gap_ = 0, gap_since_ms_ = 0;
@@ -6082,8 +6085,8 @@ std::string_view MemoryFiles::read(const std::string& name) const {
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <mutex>
-#include <shared_mutex>
 #include <vector>
 
 namespace mlrt {
@@ -6106,15 +6109,21 @@ class ForkHandlers {
   }
 
   void add(ForkParticipant* participant) {
-    std::lock_guard<std::shared_mutex> lock(*sections_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     participants_.push_back(participant);
   }
   void remove(ForkParticipant* participant) {
-    std::lock_guard<std::shared_mutex> lock(*sections_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     participants_.erase(std::find(participants_.begin(), participants_.end(), participant));
   }
-
-  std::shared_mutex& sections() { return *sections_; }
+  void begin_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++sections_;
+  }
+  void end_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    --sections_;
+  }
 
  private:
   ForkHandlers() { pthread_atfork(before, after_in_parent, after_in_child); }
@@ -6123,27 +6132,29 @@ class ForkHandlers {
     ForkHandlers& self = instance();
     const std::int64_t start_ms = monotonic_ms();
     for (;;) {
-      self.sections_->lock();
-      if (self.hold_all() || monotonic_ms() - start_ms >= fork_patience_ms) return;
+      self.mutex_.lock();
+      const bool is_late = monotonic_ms() - start_ms >= fork_patience_ms;
+      if ((self.sections_ == 0 || is_late) && (self.hold_all() || is_late)) return;
       // All or none: two participants may be locked by others in either order, and whoever has one
       // may be about to begin a section.
       self.let_go();
-      self.sections_->unlock();
+      self.mutex_.unlock();
       const timespec pause{0, kForkPauseNs};
       nanosleep(&pause, nullptr);
     }
   }
   static void after_in_parent() {
     instance().let_go();
-    instance().sections_->unlock();
+    instance().mutex_.unlock();
   }
   static void after_in_child() {
     fork_generation.fetch_add(1);
-    for (ForkParticipant* participant : instance().participants_)
+    ForkHandlers& self = instance();
+    for (ForkParticipant* participant : self.participants_)
       if (!participant->held_for_fork_) participant->was_torn();
-    instance().let_go();
-    // This thread has another number than the one that locked it: unlocking would go wrong.
-    instance().sections_ = new std::shared_mutex;
+    self.let_go();
+    self.sections_ = 0;  // those threads are not here
+    self.mutex_.unlock();
   }
   bool hold_all() noexcept {
     bool all = true;
@@ -6158,8 +6169,9 @@ class ForkHandlers {
       if (std::exchange(participant->held_for_fork_, false)) participant->let_go();
   }
 
+  std::mutex mutex_;  // held while the process forks; guards the rest
   std::vector<ForkParticipant*> participants_;
-  std::shared_mutex* sections_ = new std::shared_mutex;
+  int sections_ = 0;
 };
 
 std::uint64_t process_generation() { return fork_generation.load(std::memory_order_relaxed); }
@@ -6169,8 +6181,8 @@ void set_fork_patience_ms_for_tests(int patience_ms) { fork_patience_ms = patien
 void ForkParticipant::join_forks() { ForkHandlers::instance().add(this); }
 void ForkParticipant::leave_forks() { ForkHandlers::instance().remove(this); }
 
-NoForkSection::NoForkSection() { ForkHandlers::instance().sections().lock_shared(); }
-NoForkSection::~NoForkSection() { ForkHandlers::instance().sections().unlock_shared(); }
+NoForkSection::NoForkSection() { ForkHandlers::instance().begin_section(); }
+NoForkSection::~NoForkSection() { ForkHandlers::instance().end_section(); }
 
 }  // namespace mlrt
 
@@ -6487,12 +6499,33 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 namespace mlrt {
 namespace fs {
 
-FaultHook& fs_fault_hook() {
-  static FaultHook hook;
-  return hook;
+namespace {
+
+std::atomic<bool> fs_has_hook{false};
+
+struct FsHook {
+  std::recursive_mutex mutex;  // a hook may use fs itself
+  FaultHook hook;
+};
+
+FsHook& fs_hook() {
+  static FsHook* const hook = new FsHook;  // a static object's destructor may still use fs
+  return *hook;
 }
 
-void set_fault_hook(FaultHook hook) { fs_fault_hook() = std::move(hook); }
+}  // namespace
+
+void set_fault_hook(FaultHook hook) {
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  fs_has_hook = static_cast<bool>(hook);
+  fs_hook().hook = std::move(hook);
+}
+
+int fs_fault(Op op, const std::string& path) {
+  if (!fs_has_hook.load(std::memory_order_relaxed)) return 0;
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  return fs_hook().hook ? fs_hook().hook(op, path) : 0;
+}
 
 std::string fs_reason(int error, const char* missing) {
   switch (error) {
@@ -13882,7 +13915,10 @@ bool read_journal(const JournalSegment& segment, std::uint64_t seed, std::int64_
       std::memcpy(&slot.tag, at + 4, sizeof(slot.tag));
       std::memcpy(slot.words.data(), at + 8, sizeof(slot.words));
       const std::int64_t number = from + static_cast<std::int64_t>(i);
-      if (checksum != journal_checksum(seed, number, slot)) continue;
+      if (checksum != journal_checksum(seed, number, slot)) {
+        found.damaged = number;
+        continue;
+      }
       found.slots.push_back(slot);
       found.numbers.push_back(number);
     }
@@ -19353,6 +19389,10 @@ namespace {
 
 // Long enough to be efficient, short enough (some 30 ms) not to hold others up.
 constexpr std::size_t kSlotsPerFold = 32768;
+// What it costs to begin with another metric, in points.
+constexpr std::size_t kPointsPerGroup = 16;
+// How many slots are read at once.
+constexpr std::int64_t kSlotsPerRead = 8192;
 // Whoever holds the lock of folding for longer was stopped; the store's own lock still keeps order.
 constexpr int kFoldingLockMs = 100;
 // A copy of memory that is being written can miss a slot and have the next one. What is still
@@ -19498,11 +19538,12 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       expected = segment.first;
     }
     for (std::int64_t at = expected; at < end;) {
-      const std::int64_t stop = std::min(end, at + static_cast<std::int64_t>(kSlotsPerFold));
+      const std::int64_t stop = std::min(end, at + kSlotsPerRead);
       found.slots.clear();
       found.numbers.clear();
       if (!read_journal(segment, seed_, at, stop, found) && !is_written)
         return batch.complete >= batch.from;
+      damaged_ = std::max(damaged_, found.damaged);
       for (std::size_t k = 0; k < found.slots.size(); ++k) {
         const std::int64_t number = found.numbers[k];
         if (number != expected) {
@@ -19519,7 +19560,10 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       } else if (expected < stop && !gone_) {
         return batch.complete >= batch.from;
       }
-      if (batch.points >= kSlotsPerFold && batch.waiting.empty()) return true;
+      if (batch.points + kPointsPerGroup * batch.groups.size() >= kSlotsPerFold &&
+          batch.waiting.empty()) {
+        return true;
+      }
       at = stop;
     }
   }
@@ -19550,7 +19594,8 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
     const std::vector<JournalSegment> segments = find_segments(store_path_, writer_id_);
     any = read(segments, until, batch);
     // Of the others it shows: the next one begins where they should end.
-    if (!any && gone_ && !segments.empty()) cut_off = is_cut_off(segments.back(), seed_);
+    if (!any && gone_ && !segments.empty())
+      cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
       for (const Batch::Group& group : batch.groups) {
@@ -19578,7 +19623,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
   if (scanned_ != folded_ + 1) scanned_ = 0;
   if (lock_) lock_->unlock_folding();
   if (cut_off) {
-    log_warn("a file of a journal was cut off: metrics that stood behind its end are lost",
+    log_warn("the end of a journal is cut off or damaged: metrics that stood there are lost",
              {{"store", store_path_}, {"journal", writer_id_}});
   }
   if (any && batch.lost > 0) {
@@ -19587,7 +19632,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
         {{"store", store_path_}, {"journal", writer_id_}, {"records", std::to_string(batch.lost)}});
   }
   if (orphans > 0) {
-    log_warn("metrics of a run that was really deleted were dropped",
+    log_warn("metrics of a run that the store does not have were dropped",
              {{"store", store_path_}, {"records", std::to_string(orphans)}});
   }
   return any;

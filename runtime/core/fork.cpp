@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <mutex>
-#include <shared_mutex>
 #include <utility>
 #include <vector>
 
@@ -32,15 +32,21 @@ class ForkHandlers {
   }
 
   void add(ForkParticipant* participant) {
-    std::lock_guard<std::shared_mutex> lock(*sections_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     participants_.push_back(participant);
   }
   void remove(ForkParticipant* participant) {
-    std::lock_guard<std::shared_mutex> lock(*sections_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     participants_.erase(std::find(participants_.begin(), participants_.end(), participant));
   }
-
-  std::shared_mutex& sections() { return *sections_; }
+  void begin_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++sections_;
+  }
+  void end_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    --sections_;
+  }
 
  private:
   ForkHandlers() { pthread_atfork(before, after_in_parent, after_in_child); }
@@ -49,27 +55,29 @@ class ForkHandlers {
     ForkHandlers& self = instance();
     const std::int64_t start_ms = monotonic_ms();
     for (;;) {
-      self.sections_->lock();
-      if (self.hold_all() || monotonic_ms() - start_ms >= fork_patience_ms) return;
+      self.mutex_.lock();
+      const bool is_late = monotonic_ms() - start_ms >= fork_patience_ms;
+      if ((self.sections_ == 0 || is_late) && (self.hold_all() || is_late)) return;
       // All or none: two participants may be locked by others in either order, and whoever has one
       // may be about to begin a section.
       self.let_go();
-      self.sections_->unlock();
+      self.mutex_.unlock();
       const timespec pause{0, kForkPauseNs};
       nanosleep(&pause, nullptr);
     }
   }
   static void after_in_parent() {
     instance().let_go();
-    instance().sections_->unlock();
+    instance().mutex_.unlock();
   }
   static void after_in_child() {
     fork_generation.fetch_add(1);
-    for (ForkParticipant* participant : instance().participants_)
+    ForkHandlers& self = instance();
+    for (ForkParticipant* participant : self.participants_)
       if (!participant->held_for_fork_) participant->was_torn();
-    instance().let_go();
-    // This thread has another number than the one that locked it: unlocking would go wrong.
-    instance().sections_ = new std::shared_mutex;
+    self.let_go();
+    self.sections_ = 0;  // those threads are not here
+    self.mutex_.unlock();
   }
   bool hold_all() noexcept {
     bool all = true;
@@ -84,8 +92,9 @@ class ForkHandlers {
       if (std::exchange(participant->held_for_fork_, false)) participant->let_go();
   }
 
+  std::mutex mutex_;  // held while the process forks; guards the rest
   std::vector<ForkParticipant*> participants_;
-  std::shared_mutex* sections_ = new std::shared_mutex;
+  int sections_ = 0;
 };
 
 std::uint64_t process_generation() { return fork_generation.load(std::memory_order_relaxed); }
@@ -95,7 +104,7 @@ void set_fork_patience_ms_for_tests(int patience_ms) { fork_patience_ms = patien
 void ForkParticipant::join_forks() { ForkHandlers::instance().add(this); }
 void ForkParticipant::leave_forks() { ForkHandlers::instance().remove(this); }
 
-NoForkSection::NoForkSection() { ForkHandlers::instance().sections().lock_shared(); }
-NoForkSection::~NoForkSection() { ForkHandlers::instance().sections().unlock_shared(); }
+NoForkSection::NoForkSection() { ForkHandlers::instance().begin_section(); }
+NoForkSection::~NoForkSection() { ForkHandlers::instance().end_section(); }
 
 }  // namespace mlrt

@@ -33,7 +33,7 @@ enum class Op {
 
 // Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an
 // empty function (the default) takes the hook away. EINTR makes the call repeat, as a signal does.
-// The hook must not throw. Set it only while no other thread uses fs.
+// The hook must not throw; one thread at a time is in it, and none any more once another is set.
 using FaultHook = std::function<int(Op op, const std::string& path)>;
 void set_fault_hook(FaultHook hook);
 

@@ -197,6 +197,9 @@ std::vector<JournalSegment> find_segments(const std::string& store_path,
 struct JournalSlots {
   std::vector<JournalSlot> slots;
   std::vector<std::int64_t> numbers;  // of each slot, rising
+  // The last one whose bytes are neither a slot nor zeros, which a killed writer leaves nowhere: it
+  // writes the checksum last. 0: none.
+  std::int64_t damaged = 0;
 };
 
 // Appends the valid slots numbered [from, until) of a segment to `found`. False if the file is

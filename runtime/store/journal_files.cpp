@@ -246,7 +246,10 @@ bool read_journal(const JournalSegment& segment, std::uint64_t seed, std::int64_
       std::memcpy(&slot.tag, at + 4, sizeof(slot.tag));
       std::memcpy(slot.words.data(), at + 8, sizeof(slot.words));
       const std::int64_t number = from + static_cast<std::int64_t>(i);
-      if (checksum != journal_checksum(seed, number, slot)) continue;
+      if (checksum != journal_checksum(seed, number, slot)) {
+        found.damaged = number;
+        continue;
+      }
       found.slots.push_back(slot);
       found.numbers.push_back(number);
     }

@@ -18,6 +18,10 @@ namespace {
 
 // Long enough to be efficient, short enough (some 30 ms) not to hold others up.
 constexpr std::size_t kSlotsPerFold = 32768;
+// What it costs to begin with another metric, in points.
+constexpr std::size_t kPointsPerGroup = 16;
+// How many slots are read at once.
+constexpr std::int64_t kSlotsPerRead = 8192;
 // Whoever holds the lock of folding for longer was stopped; the store's own lock still keeps order.
 constexpr int kFoldingLockMs = 100;
 // A copy of memory that is being written can miss a slot and have the next one. What is still
@@ -163,11 +167,12 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       expected = segment.first;
     }
     for (std::int64_t at = expected; at < end;) {
-      const std::int64_t stop = std::min(end, at + static_cast<std::int64_t>(kSlotsPerFold));
+      const std::int64_t stop = std::min(end, at + kSlotsPerRead);
       found.slots.clear();
       found.numbers.clear();
       if (!read_journal(segment, seed_, at, stop, found) && !is_written)
         return batch.complete >= batch.from;
+      damaged_ = std::max(damaged_, found.damaged);
       for (std::size_t k = 0; k < found.slots.size(); ++k) {
         const std::int64_t number = found.numbers[k];
         if (number != expected) {
@@ -184,7 +189,10 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       } else if (expected < stop && !gone_) {
         return batch.complete >= batch.from;
       }
-      if (batch.points >= kSlotsPerFold && batch.waiting.empty()) return true;
+      if (batch.points + kPointsPerGroup * batch.groups.size() >= kSlotsPerFold &&
+          batch.waiting.empty()) {
+        return true;
+      }
       at = stop;
     }
   }
@@ -215,7 +223,8 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
     const std::vector<JournalSegment> segments = find_segments(store_path_, writer_id_);
     any = read(segments, until, batch);
     // Of the others it shows: the next one begins where they should end.
-    if (!any && gone_ && !segments.empty()) cut_off = is_cut_off(segments.back(), seed_);
+    if (!any && gone_ && !segments.empty())
+      cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
       for (const Batch::Group& group : batch.groups) {
@@ -243,7 +252,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
   if (scanned_ != folded_ + 1) scanned_ = 0;
   if (lock_) lock_->unlock_folding();
   if (cut_off) {
-    log_warn("a file of a journal was cut off: metrics that stood behind its end are lost",
+    log_warn("the end of a journal is cut off or damaged: metrics that stood there are lost",
              {{"store", store_path_}, {"journal", writer_id_}});
   }
   if (any && batch.lost > 0) {
@@ -252,7 +261,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
         {{"store", store_path_}, {"journal", writer_id_}, {"records", std::to_string(batch.lost)}});
   }
   if (orphans > 0) {
-    log_warn("metrics of a run that was really deleted were dropped",
+    log_warn("metrics of a run that the store does not have were dropped",
              {{"store", store_path_}, {"records", std::to_string(orphans)}});
   }
   return any;

@@ -58,6 +58,7 @@ class MetricFolder {
   ChannelDefinitions definitions_;
   std::int64_t defined_segment_ = 0;
   std::int64_t scanned_ = 0;
+  std::int64_t damaged_ = 0;  // the last slot that was seen to be
   std::uint64_t fold_number_ = 0;
   // A slot that is missing while later ones are there: when it was seen first.
   std::int64_t gap_ = 0, gap_since_ms_ = 0;

@@ -179,7 +179,7 @@ def arm64(tally):
     """The cross-built unit tests and the quickstart, under qemu-user."""
     build = Build(target="arm64")
     build.make("mlrt", "mlrt_tests", quiet=True)
-    run_built_tests(tally, build)
+    run_built_tests(tally, build, environment={"MLRT_EMULATED": "1"})
     run_program(tally, "quickstart", [sys.executable, "-B", ROOT / "tests/examples/quickstart_test.py"],
                 {"MLRT": str(build.folder / "mlrt"),
                  "MLRT_EMULATOR": "qemu-aarch64 -L /usr/aarch64-linux-gnu"})

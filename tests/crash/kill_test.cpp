@@ -426,7 +426,8 @@ int run_kill_test(const CrashOptions& options) {
       std::to_string(counts.actions) + " actions acknowledged; stopped " +
       std::to_string(counts.stops) + " times, " + std::to_string(counts.stopped_in_transaction) +
       " of them inside a transaction; slowest read " + std::to_string(counts.slowest_read_ms) +
-      " ms; " + std::to_string((mlrt::monotonic_ms() - start) / 1000) + " s");
+      " ms, " + std::to_string(counts.late_reads) + " incomplete at first; " +
+      std::to_string((mlrt::monotonic_ms() - start) / 1000) + " s");
   return tally.finish();
 }
 

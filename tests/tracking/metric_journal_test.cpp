@@ -34,7 +34,7 @@ using mlrt::test::Caught;
 using mlrt::test::child_succeeded;
 using mlrt::test::ChildProcess;
 using mlrt::test::FsHook;
-using mlrt::test::kThreadSanitizer;
+using mlrt::test::kSanitizer;
 using mlrt::test::path_has;
 using mlrt::test::Pipe;
 using mlrt::test::require_in_child;
@@ -609,13 +609,13 @@ TEST_CASE_FIXTURE(JournalFixture, "metrics of a run that is really gone are drop
   CHECK(writer.succeeded());
   CHECK(store.count(other, "m") == 5);
   CHECK(stored_points(*store.database) == 5);
-  CHECK(errors.count("metrics of a run that was really deleted were dropped") >= 1);
+  CHECK(errors.count("metrics of a run that the store does not have were dropped") >= 1);
 }
 
 // ---- keys and links
 
 TEST_CASE_FIXTURE(JournalFixture, "a run may have very many keys, and long ones") {
-  constexpr int kKeys = 9000;  // more than are kept defined
+  constexpr int kKeys = 8300;  // more than are kept defined
   const std::string tail(230, 'x');
   const auto key = [&](int i) { return std::to_string(i) + "/" + tail; };
   std::string run;
@@ -899,7 +899,7 @@ TEST_CASE_FIXTURE(JournalFixture,
 // ---- forks
 
 TEST_CASE_FIXTURE(JournalFixture, "after each of 200 forks parent and child go on logging") {
-  if (kThreadSanitizer) return;
+  if (kSanitizer || mlrt::test::is_emulated()) return;
   constexpr int kForks = 200, kEach = 20;
   std::string run;
   {
@@ -941,7 +941,7 @@ TEST_CASE_FIXTURE(JournalFixture, "after each of 200 forks parent and child go o
 }
 
 TEST_CASE_FIXTURE(JournalFixture, "forks while threads log to several stores tear nothing apart") {
-  if (kThreadSanitizer) return;
+  if (kSanitizer || mlrt::test::is_emulated()) return;
   constexpr int kForks = 15, kThreads = 3;
   const std::string paths[] = {dir.path("one.db"), dir.path("two.db")};
   std::int64_t logged[kThreads] = {};

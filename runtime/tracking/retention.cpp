@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/fork.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "store/database.hpp"
@@ -484,6 +485,7 @@ std::uint64_t compact_store(Database& database) {
   const std::int64_t before = file_size();
   {
     // Not inside a transaction, so by a connection of its own.
+    const NoForkSection section;
     StoreConnection connection(database.path(), database.path(), StoreOpenMode::kReadWrite,
                                database.options().busy_timeout_ms);
     // As in Database: the checkpoints of older ones are what makes a write-ahead log unsound.

@@ -13,6 +13,15 @@ set(mlrt_third_party_cli dep_cli11)
 # Layers whose time is spent in a library, a disk or a network: smaller code, so that the executable stays
 # within four megabytes.
 set(mlrt_small_layers api bundle cli core data lua net registry server store tracking)
+# But for what each logged metric goes through.
+set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_blocks.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_folder.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_journal.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_journal_thread.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_slots.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/tracking/run_metrics.cpp
+  PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/scripts/layers.txt)
@@ -58,6 +67,7 @@ foreach(line IN LISTS mlrt_layer_lines)
 
   add_library(mlrt_${layer} STATIC ${sources})
   target_include_directories(mlrt_${layer} PUBLIC ${PROJECT_SOURCE_DIR}/runtime)
+  target_compile_options(mlrt_${layer} PRIVATE ${mlrt_lto_options})
   target_link_libraries(mlrt_${layer} PUBLIC dep_json Threads::Threads
     PRIVATE mlrt_warnings ${mlrt_third_party_${layer}})
   if(layer IN_LIST mlrt_small_layers AND NOT MLRT_SANITIZE)

@@ -136,11 +136,12 @@ namespace mlrt {
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat { kText, kJson };
 
-using LogFields = std::initializer_list<std::pair<const char*, std::string>>;
+using LogFields = std::initializer_list<std::pair<const char*, std::string_view>>;
 
 // One line on standard error: "2026-11-20 21:22:23 warn message key=value" or, as JSON lines,
 // {"time_ms":..., "level":"warn", "message":..., key: value}. A line is written by one call, so
-// lines of several threads and processes do not mix. Safe from any thread; never throws.
+// lines of several threads and processes do not mix. Safe from any thread; never throws. The values
+// are only looked at, so naming what failed takes no memory where there may be none.
 void log_line(LogLevel level, std::string_view message, LogFields fields = {});
 
 inline void log_debug(std::string_view message, LogFields f = {}) {
@@ -442,6 +443,19 @@ void write_model_folder(const std::string& folder, const FileSet& files);
 
 // The bundle if `path` is a file, the folder if it is one. Throws as these do.
 std::shared_ptr<const FileSet> open_model_files(const std::string& path);
+
+}  // namespace mlrt
+
+// ---- store/durability.hpp
+namespace mlrt {
+
+// What an acknowledged record survives. A record is acknowledged when the call that logs it
+// returns.
+enum class Durability {
+  kProcess,  // the end of the process by any means (kill -9); a power cut loses at most the last
+             // second before it
+  kPower,    // a power cut too: a call returns when the disk has its record
+};
 
 }  // namespace mlrt
 
@@ -843,6 +857,8 @@ struct SearchPage {
 namespace mlrt {
 
 class Database;
+class MetricJournal;
+class RunMetrics;
 
 // Experiments and runs in a store. Any thread may use it. A call returns when its change is
 // committed; after an error nothing of the call has happened. Errors carry MLflow's words and
@@ -911,13 +927,27 @@ class TrackingStore {
   // with the same context stays as it is. Values beyond 6000 (parameters) and 8000 characters
   // (tags) are cut, with a warning.
   void log_params(const std::string& run_id, const std::vector<Param>& params);
+  //
+  // Metrics alone, without parameters and tags, go through the journal: any other process sees them
+  // within 200 ms, or at once where it may write to the store. What reaches a run that another
+  // process deleted meanwhile is kept with it.
   void log_metrics(const std::string& run_id, const std::vector<Metric>& metrics);
+  // The fast way for whoever logs to one run again and again: without asking the store for it.
+  // `is_active`: the caller knows that the run is.
+  std::shared_ptr<RunMetrics> open_metrics(const std::string& run_id, bool is_active = false);
+  void log_metric(RunMetrics& run, std::string_view key, double value, std::int64_t step,
+                  std::int64_t timestamp_ms = 0);
+  void log_metrics(RunMetrics& run, const std::vector<Metric>& metrics);
   void set_tags(const std::string& run_id, const std::vector<Tag>& tags);
   void log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs);
   // All of a batch or nothing of it, within MLflow's limits of a request: 1000 metrics, 100
   // parameters, 100 tags, 1000 in all.
   void log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                  const std::vector<Param>& params, const std::vector<Tag>& tags);
+
+  // Brings in what waits in journals, as far as the store lets us write; every call here that reads
+  // metrics does so by itself.
+  void bring_in_metrics() const;
 
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
   // the run does not have gives none.
@@ -945,6 +975,7 @@ class TrackingStore {
  private:
   std::shared_ptr<Database> database_;
   std::string artifact_root_;
+  MetricJournal* journal_;  // the database's
 };
 
 }  // namespace mlrt
@@ -1113,6 +1144,73 @@ class LoggedModels {
 
 }  // namespace mlrt
 
+// ---- tracking/retention.hpp
+namespace mlrt {
+
+class Database;
+class Transaction;
+
+constexpr std::size_t kMostKeptPoints = 10000;
+constexpr std::uint64_t kLeastQuotaBytes = 1 << 20;
+
+// What a store may grow to. Kept in the store, so it holds for whoever opens it; off at first.
+//
+// What gives way is the metric history of finished runs, the oldest first. It is thinned: of each
+// metric (that one process logged) about `keep_points` records stay, the least and the greatest
+// value of stretches of equal length, the first and the last. Only once thinned histories take half
+// the quota is the oldest dropped, down to the last record, so that the newest stay whole. Params,
+// tags, the latest value of each metric, and runs that are not finished are never touched. A run
+// says so in its tag mlrt.history, "thinned" or "dropped".
+struct StoreLimits {
+  // Of the pages of the database that are in use, from 1 MB; 0: none. The file itself does not
+  // shrink, but what becomes free is used again. Artifacts and journals are not counted.
+  std::uint64_t quota_bytes = 0;
+  // Histories of runs that ended longer ago are thinned whatever the size; 0: none are.
+  std::int64_t retention_ms = 0;
+  std::size_t keep_points = 1000;  // 0: histories are dropped at once
+};
+
+// How far the limits are applied.
+struct StoreLimitsState {
+  StoreLimits limits;
+  std::uint64_t used_bytes = 0;  // what quota_bytes limits
+  std::uint64_t thinned_runs = 0, dropped_runs = 0;
+  std::int64_t applied_ms = 0;  // when a history last gave way; 0: never
+};
+
+StoreLimits read_store_limits(Transaction& transaction);
+StoreLimitsState read_store_limits_state(Transaction& transaction);
+// Throws kInvalidParameter for a quota below the least one, a negative time, too many points.
+void write_store_limits(Transaction& transaction, const StoreLimits& limits);
+
+// Brings the store a bounded step (some 30 ms) nearer to its limits, in a transaction of its own;
+// true if there may be more to do. Cheap when there is nothing. Call it outside of transactions.
+// Every day, or every 10 minutes while the store is above its quota, all finished runs are looked
+// at again: old ones may have been added to. Throws what a transaction throws, with nothing
+// changed.
+bool apply_store_limits(Database& database);
+
+// Writes the database's file anew without its free pages: see Session::compact(). Call it outside
+// of transactions. Throws kPermissionDenied for a store that can only be read, kUnavailable, kIo;
+// the store is as it was then.
+std::uint64_t compact_store(Database& database);
+
+// Internal: what an import must not bring back. For the length of one import.
+class ThinnedHistories {
+ public:
+  // Takes out of `metrics`, which share a key, what is not later than all that the store had of it
+  // at the first call, if the run's history was thinned.
+  void take_out(Transaction& transaction, std::int64_t run, std::vector<Metric>& metrics);
+
+ private:
+  // Of thinned runs: the latest time and step of a run and key, if the store had any.
+  std::map<std::pair<std::int64_t, std::string>,
+           std::optional<std::pair<std::int64_t, std::int64_t>>>
+      latest_;
+};
+
+}  // namespace mlrt
+
 // ---- registry/registry.hpp
 namespace mlrt {
 
@@ -1201,7 +1299,7 @@ class Run {
 
   void log_param(const std::string& key, const std::string& value);
   void log_params(const std::vector<Param>& params);
-  void log_metric(const std::string& key, double value, std::int64_t step = 0);
+  void log_metric(std::string_view key, double value, std::int64_t step = 0);
   void log_metrics(const std::vector<std::pair<std::string, double>>& metrics,
                    std::int64_t step = 0);
   void set_tag(const std::string& key, const std::string& value);
@@ -1252,6 +1350,7 @@ class Run {
   struct Sampling;
 
   std::shared_ptr<SessionState> session_;
+  std::shared_ptr<RunMetrics> metrics_;
   std::string id_, name_, experiment_id_;
   std::atomic<bool> ended_{false};
   int uncaught_at_start_ = 0;
@@ -1268,7 +1367,15 @@ struct SessionOptions {
   std::string artifact_root;    // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
   bool must_exist = false;      // do not create the store
   int busy_timeout_ms = 10000;  // how long a call waits for other processes that hold the store
+  std::optional<Durability> durability;  // empty: $MLRT_DURABILITY, else kProcess
+  // How much logged metrics may take beside the store before they are in it; at the bound,
+  // log_metric slows down to the speed at which they come in. At least 1 MiB.
+  std::uint64_t backlog_bytes = 256u << 20;
 };
+
+// "process" or "power". Throws kInvalidParameter for another word.
+Durability parse_durability(std::string_view word);
+const char* durability_name(Durability durability);
 
 struct RunOptions {
   std::string name;        // empty: one is made up
@@ -1289,6 +1396,7 @@ class Session {
   explicit Session(const std::string& store);
 
   const std::string& store() const;
+  Durability durability() const;
   TrackingStore& tracking() const;
   ArtifactStore& artifacts() const;
   LoggedModels& logged_models() const;
@@ -1297,6 +1405,17 @@ class Session {
   // See tracking/exchange.hpp.
   ImportReport import_tracking(const std::string& path, const ImportOptions& options = {}) const;
   std::string export_mlflow(const std::string& path) const;
+
+  // What the store may grow to, and how far that is applied: see tracking/retention.hpp. The limits
+  // are applied in the background while a program logs to the store; apply_limits() does a bounded
+  // step (some 30 ms) of it at once and returns true if there may be more to do.
+  StoreLimitsState limits() const;
+  void set_limits(const StoreLimits& limits) const;
+  bool apply_limits() const;
+  // Gives free space of the database's file back to the disk: the file is written anew, which needs
+  // as much space again while it lasts and holds up others who write. Returns how many bytes
+  // smaller the file became. Throws kUnavailable, kIo.
+  std::uint64_t compact() const;
 
   void set_experiment(const std::string& name);  // for runs started later; created on demand
   Run start_run(const RunOptions& options = {});
@@ -1451,9 +1570,59 @@ class Interpreter {
 #if (defined(MLRT_IMPLEMENTATION) || defined(MLRT_EXPOSE_INTERNALS)) && !defined(MLRT_INTERNALS_)
 #define MLRT_INTERNALS_
 
+// ---- core/fork.hpp
+#include <cstdint>
+
+namespace mlrt {
+
+// Internal: what a fork() must not tear apart. A child has only the thread that forked: a lock that
+// another thread held would stay locked in it for ever.
+
+// Counts the forks that led to this process: what was made under another number belongs to the
+// parent. Unlike getpid() it costs no system call.
+std::uint64_t process_generation();
+
+constexpr int kForkLockMs = 20;
+
+// Something with locks of its own. While a process forks, all of them are held, unless another
+// thread keeps some for half a minute: a fork must come at last.
+class ForkParticipant {
+ public:
+  virtual ~ForkParticipant() = default;
+
+ protected:
+  // Called once the object is whole, and before it begins to end.
+  void join_forks();
+  void leave_forks();
+
+ private:
+  friend class ForkHandlers;
+  // Takes the locks, each within kForkLockMs; false, with none taken, if another thread has one.
+  virtual bool try_hold() noexcept = 0;
+  // In the parent and in the child, if try_hold() did.
+  virtual void let_go() noexcept = 0;
+  // In the child, if it did not: what the locks guard may be half changed, and the locks are those
+  // of a thread that is not there.
+  virtual void was_torn() noexcept = 0;
+  bool held_for_fork_ = false;
+};
+
+// For how long a fork waits for participants that other threads keep. For tests.
+void set_fork_patience_ms_for_tests(int patience_ms);
+
+// No fork happens while one exists: for work inside a library that has locks of its own.
+class NoForkSection {
+ public:
+  NoForkSection();
+  ~NoForkSection();
+  NoForkSection(const NoForkSection&) = delete;
+  NoForkSection& operator=(const NoForkSection&) = delete;
+};
+
+}  // namespace mlrt
+
 // ---- core/fs.hpp
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -1467,18 +1636,32 @@ namespace fs {
 // refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names
 // the path. Functions may run at the same time in several threads.
 
-enum class Op { kOpen, kRead, kWrite, kSync, kRename, kRemove, kMakeFolder, kList, kStat, kMap };
+enum class Op {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kRename,
+  kRemove,
+  kMakeFolder,
+  kList,
+  kStat,
+  kMap,
+  kAllocate,
+  kLock
+};
 
 // Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an
 // empty function (the default) takes the hook away. EINTR makes the call repeat, as a signal does.
-// The hook must not throw. Set it only while no other thread uses fs.
+// The hook must not throw; one thread at a time is in it, and none any more once another is set.
 using FaultHook = std::function<int(Op op, const std::string& path)>;
 void set_fault_hook(FaultHook hook);
 
 // False for a name that cannot exist; throw when the system will not tell.
-bool exists(const std::string& path);     // links followed
-bool is_file(const std::string& path);    // a regular file, links followed
-bool is_folder(const std::string& path);  // links followed
+bool exists(const std::string& path);       // links followed
+bool is_file(const std::string& path);      // a regular file, links followed
+bool is_folder(const std::string& path);    // links followed
+bool is_writable(const std::string& path);  // as far as the system's permissions say
 std::uint64_t file_size(const std::string& path);
 
 // The whole of a regular file (a FIFO or a device could keep us waiting for ever, and is refused).
@@ -1600,16 +1783,15 @@ constexpr int kFsFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 // A FIFO would block open() until someone writes to it.
 constexpr int kFsReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
-// The hook in force; empty when there is none.
-FaultHook& fs_fault_hook();
+// What the hook in force, if there is one, makes of a call: an errno or 0.
+int fs_fault(Op op, const std::string& path);
 
 // One system call: asks the fault hook, repeats when a signal came. `call` returns < 0 and sets
 // errno.
 template <typename Call>
 auto fs_call(Op op, const std::string& path, Call call) -> decltype(call()) {
   for (;;) {
-    const FaultHook& hook = fs_fault_hook();
-    int fault = hook ? hook(op, path) : 0;
+    const int fault = fs_fault(op, path);
     decltype(call()) result = -1;
     if (fault == 0) {
       result = call();
@@ -1662,6 +1844,102 @@ int fs_sync_folder(const std::string& folder, int descriptor);
 
 // "a//b/" -> "a//b", so that a link that is named with a slash behind it is still a link.
 std::string fs_without_trailing_slashes(std::string path);
+
+}  // namespace fs
+}  // namespace mlrt
+
+// ---- core/fs_file.hpp
+#include <optional>
+
+namespace mlrt {
+namespace fs {
+
+// Internal: a file that stays open to be written in place, such as a journal. Errors as in fs.hpp,
+// through the same fault hook. The methods that are const may run at the same time in several
+// threads.
+class File {
+ public:
+  enum class Mode {
+    kRead,
+    kReadWrite,  // must exist
+    kCreate,     // must not exist; mode 0644 less the umask
+  };
+  // Only regular files: a FIFO or a device could keep us waiting for ever.
+  File(std::string path, Mode mode);
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+
+  const std::string& path() const { return path_; }
+  int descriptor() const { return descriptor_; }
+  std::uint64_t size() const;
+
+  // Fewer bytes than asked for only at the end of the file.
+  std::size_t read_at(std::uint64_t offset, void* data, std::size_t size) const;
+  // After an error a part may be written.
+  void write_at(std::uint64_t offset, const void* data, std::size_t size);
+  void write_zeros(std::uint64_t offset, std::uint64_t size);
+  // Makes the file `size` bytes long, and never shorter than it was, with the space of what is new
+  // taken, so that writing there cannot fail for want of it. Where the file system has no such
+  // call, zeros are written. After an error (kIo for a full disk) the file is as long as it was.
+  void allocate(std::uint64_t size);
+  void sync();  // what was written, through a mapping too, lasts through a power cut
+
+  // An exclusive lock of the byte at `offset`, which need not exist. It belongs to the open file,
+  // not to the process: of two openings in one process only one gets it, and a forked child has it
+  // with its parent, until both closed the file. False if another opening has it. Needs a file that
+  // may be written.
+  bool try_lock(std::uint64_t offset);
+  void unlock(std::uint64_t offset);
+
+  // Renames the file, replacing what was there; does not sync the folder.
+  void rename_to(std::string path);
+  void close() noexcept;  // no other method may be called after it
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+// A file's first `size` bytes mapped into memory, shared with whoever else reads or maps the file.
+// Their space must have been allocated: touching a byte that the disk has no room for kills the
+// process. The pages are made present and writable at once where the system can do that: a page
+// that has no room is then an error (kIo) here. Throws kIo too if the file is shorter.
+class WritableMap {
+ public:
+  WritableMap(const File& file, std::size_t size);
+  ~WritableMap();
+  WritableMap(WritableMap&& other) noexcept;
+  WritableMap& operator=(WritableMap&& other) noexcept;
+
+  char* data() const { return static_cast<char*>(data_); }
+  std::size_t size() const { return size_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// What a name stands for, links not followed; nothing if it does not exist.
+struct FileStatus {
+  bool is_regular = false;
+  std::uint64_t size_bytes = 0;
+  std::int64_t modified_ms = 0;  // since 1970, by the clock of the file system
+};
+std::optional<FileStatus> file_status(const std::string& path);
+
+// Makes one folder, in one that exists; false if there is one. Unlike make_folders it does not sync
+// what it is in.
+bool make_folder(const std::string& folder);
+
+// Removes a folder if it is empty; false, and nothing done, if it is not or is not there.
+bool remove_folder_if_empty(const std::string& folder);
+
+// True if `path`, which exists, lies on a file system that other machines write to (NFS, SMB, 9P,
+// FUSE, ...), where shared mappings and locks of single bytes do not hold.
+bool is_on_network(const std::string& path);
+// What is_on_network says from now on, without a look; nothing: it looks again. For tests.
+void set_on_network_for_tests(std::optional<bool> answer);
 
 }  // namespace fs
 }  // namespace mlrt
@@ -1774,6 +2052,32 @@ const Json& json_object(const Json& parent, const char* key, std::string_view wh
 
 }  // namespace mlrt
 
+// ---- core/signal_mask.hpp
+#include <signal.h>
+
+namespace mlrt {
+
+// Internal: while one exists, the calling thread gets no signal, and neither do the threads that it
+// starts: signals are the program's own business, in the threads that it made.
+class SignalMask {
+ public:
+  SignalMask() {
+    sigset_t all;
+    sigfillset(&all);
+    // These come from the thread's own faults; held back they would end the process unseen.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalMask() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalMask(const SignalMask&) = delete;
+  SignalMask& operator=(const SignalMask&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace mlrt
+
 // ---- core/text.hpp
 namespace mlrt {
 
@@ -1822,6 +2126,25 @@ std::string_view trim(std::string_view text);
 bool starts_with(std::string_view text, std::string_view prefix);
 bool ends_with(std::string_view text, std::string_view suffix);
 std::string to_lower(std::string_view text);  // ASCII only
+
+}  // namespace mlrt
+
+// ---- core/timed_lock.hpp
+#include <chrono>
+#include <mutex>
+
+namespace mlrt {
+
+// Internal: locks `mutex` within `time_ms`; false if it could not.
+inline bool lock_within(std::timed_mutex& mutex, int time_ms) {
+  const std::chrono::milliseconds time(time_ms);
+#ifdef __SANITIZE_THREAD__
+  // It does not see what is locked by the steady clock.
+  return mutex.try_lock_until(std::chrono::system_clock::now() + time);
+#else
+  return mutex.try_lock_for(time);
+#endif
+}
 
 }  // namespace mlrt
 
@@ -2507,7 +2830,6 @@ class ZipReader {
 // Internal: a bundle in memory, wherever its bytes come from.
 
 #include <atomic>
-#include <mutex>
 
 namespace mlrt {
 
@@ -2720,7 +3042,6 @@ class ZipWriter {
 // ---- store/connection.hpp
 // Internal: one SQLite connection and its prepared statements. Nothing here locks; Database does.
 
-#include <optional>
 #include <type_traits>
 #include <unordered_map>
 
@@ -2776,7 +3097,8 @@ class Statement {
 
  private:
   friend class StoreConnection;
-  Statement(StoreConnection* connection, sqlite3_stmt* handle, bool cached);
+  struct Kept;
+  Statement(StoreConnection* connection, sqlite3_stmt* handle, Kept* kept);
 
   template <typename Value>
   void bind_value(int position, const Value& value) {
@@ -2803,7 +3125,13 @@ class Statement {
 
   StoreConnection* connection_;
   sqlite3_stmt* handle_;
-  bool cached_;
+  Kept* kept_;  // where the connection keeps it; null: nowhere
+};
+
+// A statement that a connection keeps.
+struct Statement::Kept {
+  sqlite3_stmt* handle = nullptr;
+  bool in_use = false;
 };
 
 enum class StoreOpenMode {
@@ -2838,18 +3166,24 @@ class StoreConnection {
   const std::string& shown_path() const { return shown_path_; }
   int busy_timeout_ms() const { return busy_.timeout_ms; }
   void set_busy_timeout_ms(int timeout_ms) { busy_.timeout_ms = timeout_ms; }
-  // Throws kInternal in the child of a fork, where the connection is the parent's.
+  // False in the child of a fork, where the connection is the parent's: letting go of it is all
+  // that may be done there.
+  bool is_own_process() const;
+  // Throws kInternal there.
   void require_own_process() const;
 
   // Throws kIo when the store's file was moved, deleted or replaced since it was opened: what is
   // written would be lost.
   void require_same_file();
 
+  // Whether the last INSERT, UPDATE or DELETE that ended changed a row.
+  bool changed() const;
   // Whether a transaction is open.
   bool in_transaction() const;
 
-  // Leaves moving the write-ahead log into the file to the other programs that have it open.
-  void disable_checkpoints();
+  // Moves the write-ahead log into the file whenever it has so many pages; 0: leaves that to the
+  // other programs that have it open.
+  void set_checkpoints(int pages);
 
   // Undoes the open transaction, if any. Never throws: SQLite may have done so by itself.
   void roll_back() noexcept;
@@ -2870,8 +3204,11 @@ class StoreConnection {
   std::string shown_path_;
   Busy busy_;
   sqlite3* handle_ = nullptr;
-  long process_ = 0;                                     // who opened it
-  std::unordered_map<std::string, sqlite3_stmt*> idle_;  // prepared, not in use now
+  std::uint64_t process_ = 0;  // who opened it: process_generation()
+  struct TextHash {
+    std::size_t operator()(std::string_view sql) const;
+  };
+  std::unordered_map<std::string_view, Statement::Kept, TextHash> kept_;  // SQLite has the texts
 };
 
 // The SQLite version that runs, as 3051003 for 3.51.3.
@@ -2897,14 +3234,36 @@ struct DatabaseOptions {
   int busy_timeout_ms = 10000;                      // how long a call waits for other processes
   bool must_exist = false;                          // do not create the file
   StoreJournal journal = StoreJournal::kAutomatic;  // other values are for tests
+  Durability durability = Durability::kProcess;
+  // What the journals of this opening may hold that is not yet in the store.
+  std::uint64_t backlog_bytes = 256u << 20;
 };
 
+class Database;
 class Transaction;
 
-// One SQLite connection to a store, guarded by a mutex: any thread may use it, through a
-// Transaction. Not usable in the child of a fork, which gets kInternal.
-class Database {
+// What keeps records of its own beside the store and brings them into it.
+class StoreCompanion {
  public:
+  virtual ~StoreCompanion() = default;
+  // Before a transaction that reads all there is; may write to the database.
+  virtual void before_read() = 0;
+  // After each commit, inside the database's mutex.
+  virtual void committed() noexcept = 0;
+  // The last that the database asks for: everything goes into the store.
+  virtual void close() noexcept = 0;
+  // See ForkParticipant. Takes the database's mutex too: in the order in
+  // which others take them; let_go() leaves that one.
+  virtual bool try_hold(std::timed_mutex* of_database) noexcept = 0;
+  virtual void let_go() noexcept = 0;
+  virtual void was_torn() noexcept = 0;
+};
+
+// One SQLite connection to a store, guarded by a mutex: any thread may use it, through a
+// Transaction. The child of a fork gets a connection, and an id as a writer, of its own.
+class Database final : private ForkParticipant {
+ public:
+  ~Database();
   // Opens the store at `path`, creating it (but no folder) unless it must exist, and brings its
   // schema to today's. A file, or a folder, that the system lets us only read opens for reading.
   // Throws kNotFound (must exist and does not), kIo, kPermissionDenied, kUnavailable (locked for
@@ -2914,34 +3273,70 @@ class Database {
 
   const std::string& path() const { return path_; }  // absolute
   bool read_only() const { return read_only_; }
+  // On a network file system neither shared memory nor locks of single bytes hold.
+  bool on_network() const { return on_network_; }
+  const DatabaseOptions& options() const { return options_; }
 
-  // Who writes: a random id of this opening, which with next_sequence() makes a row unique in all
-  // stores.
-  const std::string& writer_id() const { return writer_id_; }
+  // The companion, which is made by the first call; `make` gets this database.
+  using MakeCompanion = std::unique_ptr<StoreCompanion> (*)(Database& database);
+  StoreCompanion& companion(MakeCompanion make);
+
+  // What was committed before the call, by this opening or (`by_others`) by anyone, lasts through a
+  // power cut.
+  void make_durable(bool by_others = false);
+  bool is_durable() const { return !unsynced_.load(); }
+
+  // In the child of a fork that came in the middle of another thread's work: throws kInternal, as
+  // nothing can be done with this opening there.
+  void require_whole() const;
+
+  // Threads that wait for their turn: whoever uses the database again and again lets them go first.
+  int waiting() const { return waiting_.load(); }
 
  private:
   friend class Transaction;
-  Database(std::string path, std::unique_ptr<StoreConnection> connection);
+  Database(std::string path, bool created, const DatabaseOptions& options,
+           std::unique_ptr<StoreConnection> connection);
+  bool try_hold() noexcept override;
+  void let_go() noexcept override;
+  void was_torn() noexcept override;
+  void open_after_fork();
 
-  std::string path_;
-  std::string writer_id_;
-  bool read_only_;
-  std::mutex mutex_;
+  std::string path_, shown_path_;
+  DatabaseOptions options_;
+  bool read_only_, on_network_;
+  std::atomic<int> waiting_{0};
+  std::atomic<bool> unsynced_{false};  // commits that a power cut may still undo
+  std::atomic<bool> folder_synced_{false};
+  std::timed_mutex mutex_;
   std::atomic<std::thread::id> owner_{};  // the thread that holds the mutex
+  bool forked_inside_ = false;            // by the thread that holds the mutex
+  bool is_torn_ = false;
+  StoreOpenMode open_mode_ = StoreOpenMode::kReadWrite;
+  std::string writer_id_;
   std::int64_t sequence_ = 0;
+  bool write_ahead_ = false;
   std::unique_ptr<StoreConnection> connection_;
+  std::once_flag companion_once_;
+  std::atomic<StoreCompanion*> companion_{nullptr};
+  std::unique_ptr<StoreCompanion> owned_companion_;
 };
 
 // A transaction under way, which holds the database's mutex; undone unless it is committed. A
-// thread may have one at a time (a second one is kInternal). kRead sees one state of the store
-// throughout.
+// thread may have one at a time (a second one is kInternal). One that reads sees one state of the
+// store throughout.
 class Transaction {
  public:
-  enum class Mode { kRead, kWrite };
+  enum class Mode {
+    kRead,        // all that was logged, what stands in journals included
+    kReadStored,  // what is in the database itself: for what is never in a journal
+    kWrite,
+  };
 
   // kWrite waits for other processes' writes first. Throws kUnavailable, or kPermissionDenied when
-  // the store can only be read.
-  Transaction(Database& database, Mode mode);
+  // the store can only be read. `timeout_ms`: how long to wait for other processes, and for other
+  // threads too, other than the database's own time for the one and no end for the other.
+  Transaction(Database& database, Mode mode, int timeout_ms = -1);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -2959,6 +3354,13 @@ class Transaction {
     query(sql, values...).run();
   }
 
+  // True if it changed, added or removed a row.
+  template <typename... Values>
+  bool run_changes(std::string_view sql, const Values&... values) {
+    run(sql, values...);
+    return connection().changed();
+  }
+
   // Runs an INSERT ... RETURNING to its end and gives the integer that it returned.
   template <typename... Values>
   std::int64_t insert(std::string_view sql, const Values&... values) {
@@ -2968,6 +3370,9 @@ class Transaction {
     return id;
   }
 
+  // Who writes: a random id of this opening in this process, which with next_sequence() makes a row
+  // unique in all stores.
+  const std::string& writer_id() const { return database_.writer_id_; }
   // Never the same twice in one opening, nor given back by a rollback.
   std::int64_t next_sequence() { return database_.sequence_++; }
 
@@ -2978,8 +3383,264 @@ class Transaction {
   StoreConnection& connection() { return *database_.connection_; }
 
   Database& database_;
-  std::unique_lock<std::mutex> lock_;
+  Mode mode_;
+  std::unique_lock<std::timed_mutex> lock_;
 };
+
+}  // namespace mlrt
+
+// ---- store/journal.hpp
+// Internal: append-only journals beside a store, one a writer.
+//
+// The journals of the store "x.db" lie in the folder "x.db-journals", which exists only while there
+// are any. A writer has a lock file, "<writer id>.lock", and segments, "<writer id>-<16 hex digits
+// of its first slot's number>.segment". Bytes of a segment: a header of 32 bytes (the 8 bytes
+// "mlrtjrn1", the number of its first slot, that of its slots, a checksum of 8 bytes), then slots
+// of 32 bytes. A slot is: checksum 4, tag 4, three words of 8 bytes, low byte first; all zero while
+// it is not written. Slots are numbered from 1 over all segments of a writer, without a gap. A
+// slot's checksum covers the writer's id and the slot's number too, so that old bytes in the wrong
+// place are none, and is never 0.
+//
+// A writer id is 32 hex digits: files that are named in another way are somebody else's. A file is
+// made under a temporary name and renamed when it is whole. A segment that is followed by another
+// ends where that one begins.
+//
+// A process that is killed leaves whole slots and at most one torn one per writer, at the end; a
+// loss of power leaves what was synced and any part of what was not.
+
+#include <cstring>
+
+namespace mlrt {
+
+struct JournalSlot {
+  std::uint32_t tag = 0;
+  std::array<std::uint64_t, 3> words{};
+};
+
+constexpr std::size_t kJournalSlotBytes = 32;
+
+// What the checksums of a writer's slots begin with.
+std::uint64_t journal_seed(std::string_view writer_id);
+// Never 0. Inline: it is part of every logged metric.
+inline std::uint32_t journal_checksum(std::uint64_t seed, std::int64_t number,
+                                      const JournalSlot& slot) {
+  constexpr std::uint64_t kFactor = 0x9E3779B97F4A7C15u;
+  std::uint64_t hash = seed ^ (static_cast<std::uint64_t>(number) * kFactor);
+  const auto mix = [&hash](std::uint64_t word) {
+    hash = (hash ^ word) * kFactor;
+    hash ^= hash >> 29;
+  };
+  mix(slot.tag);
+  mix(slot.words[0]);
+  mix(slot.words[1]);
+  mix(slot.words[2]);
+  const auto checksum = static_cast<std::uint32_t>(hash >> 32 ^ hash);
+  return checksum == 0 ? 1 : checksum;
+}
+
+// Segments are made up to this long, and found ones are read up to here.
+constexpr std::size_t kMaxJournalSegmentBytes = 64 << 20;
+
+struct JournalOptions {
+  // Mapped memory makes an append some 10 ns; on a network file system, where a mapping does not
+  // hold, each append is a write.
+  bool mapped = true;
+  std::size_t first_segment_bytes = 64 << 10;  // each next one is four times as large,
+  std::size_t max_segment_bytes = 4 << 20;     // up to this
+};
+
+// The folder of a store's journals, and in it the files of a writer.
+std::string journal_folder(const std::string& store_path);
+std::string journal_lock_path(const std::string& store_path, const std::string& writer_id);
+std::string journal_segment_path(const std::string& store_path, const std::string& writer_id,
+                                 std::int64_t first);
+
+// Who may touch a writer's files. Byte 0 of the lock file is locked as long as the writer lives,
+// stopped or not; byte 1 while someone folds its records. Held by the open file, not the process.
+class JournalLock {
+ public:
+  // For the writer itself: creates the lock file with byte 0 locked, so that nobody ever sees it
+  // unlocked before the writer is gone. Creates the folder of the journals. Throws kIo,
+  // kPermissionDenied. After an error nothing is left.
+  static JournalLock create(const std::string& store_path, const std::string& writer_id);
+  // For others; nothing if there is no such file. Throws kIo, kPermissionDenied (it is opened to be
+  // written, as locks need that).
+  static std::optional<JournalLock> open(const std::string& store_path,
+                                         const std::string& writer_id);
+
+  // False once byte 0 can be locked: it then is, by this object. Only for a lock that was opened.
+  bool writer_is_alive();
+  bool try_lock_folding();
+  void unlock_folding();
+  // Deletes the lock file, and the folder if it is empty. Fine if they are gone. What is locked
+  // stays so, for those who opened the file before, until this object ends.
+  void remove();
+  // Closes the file without unlocking it for the process that this one was forked from.
+  void abandon() noexcept { file_.close(); }
+
+ private:
+  explicit JournalLock(fs::File file) : file_(std::move(file)) {}
+  fs::File file_;
+};
+
+// Appends. One thread at a time may call the methods that are not const, but sync_segments and
+// release_segments (below), which work on files by name, may run at the same time elsewhere.
+class JournalWriter {
+ public:
+  // Creates nothing yet: the first begin_segment() makes lock file and segment. Throws
+  // kInvalidParameter for a writer id that is none.
+  JournalWriter(std::string store_path, std::string writer_id, const JournalOptions& options = {});
+  ~JournalWriter();  // closes its files and leaves them
+  JournalWriter(const JournalWriter&) = delete;
+  JournalWriter& operator=(const JournalWriter&) = delete;
+
+  const std::string& writer_id() const { return writer_id_; }
+  // The number that the next slot gets.
+  std::int64_t next() const { return next_; }
+  // Changes whenever a segment begins, and is never the same for two segments of this process, of
+  // whatever writer. 0 before the first one.
+  std::uint64_t segment() const { return segment_; }
+  // Slots that can still be appended to the segment; 0 before the first one.
+  std::size_t room() const { return static_cast<std::size_t>(end_ - next_); }
+
+  // Begins the next segment: its space is allocated before it is mapped, so that a full disk is
+  // an error here and never a signal later; on a disk that is nearly full the segment is smaller.
+  // What the old one has room for is not used any more. After an error (kIo, kPermissionDenied) no
+  // file is left and the old segment is still current; the same call may succeed later. Throws
+  // kInternal after abandon().
+  void begin_segment();
+
+  // Needs room(). Cannot fail where the journal is mapped; else throws kIo, with the slot not
+  // there.
+  void append(const JournalSlot& slot) {
+    if (map_ == nullptr) return append_by_write(slot);
+    // The checksum comes last: whoever sees it sees the rest.
+    char* place = map_ + static_cast<std::size_t>(next_ - first_ + 1) * kJournalSlotBytes;
+    put(place, slot, journal_checksum(seed_, next_, slot));
+    ++next_;
+  }
+
+  // Deletes all files of the writer: everything in them is safe elsewhere. It may go on with
+  // begin_segment(), with a small segment again; numbers go on. After an error there is no room(),
+  // and the call may be repeated.
+  void remove();
+  // In the child of a fork: lets go of everything without touching the files, which are the
+  // parent's.
+  void abandon() noexcept;
+
+ private:
+  static void put(char* place, const JournalSlot& slot, std::uint32_t checksum) {
+    std::memcpy(place + 4, &slot.tag, sizeof(slot.tag));
+    std::memcpy(place + 8, slot.words.data(), sizeof(slot.words));
+    __atomic_store_n(reinterpret_cast<std::uint32_t*>(place), checksum, __ATOMIC_RELEASE);
+  }
+  void append_by_write(const JournalSlot& slot);
+  bool create_segment(std::size_t bytes);
+  void let_go() noexcept;
+
+  std::string store_path_, writer_id_;
+  JournalOptions options_;
+  std::uint64_t seed_;
+  std::uint64_t segment_ = 0;
+  std::int64_t first_ = 1, next_ = 1, end_ = 1;  // slots of the segment: [first_, end_)
+  char* map_ = nullptr;
+  std::optional<JournalLock> lock_;
+  std::optional<fs::File> file_;  // of a segment that is not mapped
+  std::optional<fs::WritableMap> mapping_;
+  std::size_t segment_bytes_ = 0;
+  bool abandoned_ = false;
+};
+
+// One segment as it is found on the disk; `slots` follows from the file's size and from where the
+// next one begins.
+struct JournalSegment {
+  std::string path;
+  std::int64_t first = 0;
+  std::int64_t slots = 0;
+};
+struct JournalFiles {
+  std::string writer_id;
+  bool has_lock = false;                 // else the writer is gone
+  std::vector<JournalSegment> segments;  // by their first slot
+};
+
+// The journals of a store, by writer id; files with other names are left alone, but for temporary
+// ones that a killed writer left a minute ago: they are removed, as is a folder that is empty then.
+// Cheap when there are none. Throws kIo, kPermissionDenied.
+std::vector<JournalFiles> find_journals(const std::string& store_path);
+// The segments of one writer; none if there is no folder. Throws as find_journals.
+std::vector<JournalSegment> find_segments(const std::string& store_path,
+                                          const std::string& writer_id);
+
+// Slots as they were read. What is not valid is left out.
+struct JournalSlots {
+  std::vector<JournalSlot> slots;
+  std::vector<std::int64_t> numbers;  // of each slot, rising
+  // The last one whose bytes are neither a slot nor zeros, which a killed writer leaves nowhere: it
+  // writes the checksum last. 0: none.
+  std::int64_t damaged = 0;
+};
+
+// Appends the valid slots numbered [from, until) of a segment to `found`. False if the file is
+// gone. Safe while the writer appends: it sees what was appended before the call, and maybe more.
+// A header that is damaged does no harm: name and size say the same; a file that is shorter than it
+// was when it was found has fewer slots. Throws kIo, kPermissionDenied, with `found` as it was or
+// with more in it.
+bool read_journal(const JournalSegment& segment, std::uint64_t seed, std::int64_t from,
+                  std::int64_t until, JournalSlots& found);
+
+// True if the file of a segment is shorter than it was made: what stood behind its end is lost.
+bool is_cut_off(const JournalSegment& segment, std::uint64_t seed);
+
+// Makes the slots below `until` of a writer, and the files that hold them, last through a power
+// cut; earlier calls did so for those below `from` (1 for the first call). Segments that were
+// released meanwhile are fine. Throws kIo, kPermissionDenied: nothing is sure then, and the same
+// call must be repeated.
+void sync_segments(const std::string& store_path, const std::string& writer_id, std::int64_t from,
+                   std::int64_t until);
+
+// Deletes the segments all of whose slots are below `kept`, but never the last one. After an error
+// some are gone, lower ones first.
+void release_segments(const std::string& store_path, const std::string& writer_id,
+                      std::int64_t kept);
+
+// Deletes all files of a writer that is gone, unfinished ones too, and the folder if it is empty
+// then; `lock` has byte 0, or is none if there is no lock file. After an error the lock file is
+// still there, if there was one, and the call may be repeated.
+void remove_journal(const std::string& store_path, const std::string& writer_id,
+                    std::optional<JournalLock> lock);
+
+}  // namespace mlrt
+
+// ---- store/journal_names.hpp
+namespace mlrt {
+
+// Internal to store/journal*.cpp: how files come to their names and go.
+
+bool is_journal_writer_id(std::string_view text);  // 32 hex digits, lower case
+
+// A file beside where it is to be, under a temporary name, so that nobody sees it before it is
+// whole. Removed with the object unless it was published.
+class JournalUnfinishedFile {
+ public:
+  explicit JournalUnfinishedFile(const std::string& path);
+  ~JournalUnfinishedFile();
+  JournalUnfinishedFile(const JournalUnfinishedFile&) = delete;
+  JournalUnfinishedFile& operator=(const JournalUnfinishedFile&) = delete;
+
+  fs::File& file() { return file_; }
+  fs::File publish(const std::string& path);  // under its name, still open
+
+ private:
+  fs::File file_;
+  bool published_ = false;
+};
+
+// Segments of a writer, and what it had not finished; lower segments first.
+void remove_journal_segments(const std::string& store_path, const std::string& writer_id);
+
+// Where it matters to nobody if it cannot be removed: throws nothing.
+void remove_journal_folder_if_empty(const std::string& folder);
 
 }  // namespace mlrt
 
@@ -3142,6 +3803,12 @@ struct StoreFacts {
   std::string journal_mode;    // "wal" or "delete"
   bool read_only = false;
   std::int64_t page_size_bytes = 0, page_count = 0, free_page_count = 0;
+  std::string durability;   // of this opening: "process" or "power"
+  bool on_network = false;  // on a network file system
+  // The journals beside the store: of how many writers, and of how many that still have it open;
+  // what their files take, and the records in them that the store does not have yet.
+  std::uint64_t journals = 0, live_journals = 0, journal_bytes = 0, waiting_records = 0;
+  StoreLimitsState limits;
   // With the deleted ones, which are counted again behind.
   std::uint64_t experiments = 0, deleted_experiments = 0;
   std::uint64_t runs = 0, deleted_runs = 0;
@@ -3154,7 +3821,8 @@ struct StoreFacts {
   std::vector<std::string> problems;
 };
 
-// Looks at the whole store (which takes time in proportion to its size) and changes nothing. A
+// Looks at the whole store (which takes time in proportion to its size) and changes nothing: what
+// waits in journals is counted, but not brought in. A
 // damaged store is told in `problems`, the facts behind that could not be read stay 0. Throws
 // kUnavailable when other processes hold the store too long.
 StoreFacts inspect_store(const std::shared_ptr<Database>& database,
@@ -3343,6 +4011,7 @@ class ImportSink {
   std::set<std::string> logged_models_;
   std::unordered_map<std::string, std::vector<Metric>> metrics_;  // run id -> waiting ones
   std::size_t waiting_metrics_ = 0;
+  ThinnedHistories thinned_;
   std::map<std::string, std::size_t> remote_;  // URI scheme -> folders that were not copied
   std::uint64_t total_ = 0, shown_ = 0;
 };
@@ -3450,6 +4119,14 @@ struct MetricRecord {
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records);
 
+// The same for records that are grouped already: `points`, in ascending order of seq, all have key
+// and link of `example`. `writer` is a row number of writers.
+std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
+                              const Metric& example, const std::vector<MetricPoint>& points);
+
+// The row number of a writer that logs, made on demand.
+std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id);
+
 // Stores metrics that come from elsewhere, whose identity is their content: key, step, timestamp,
 // value and link. What this function stored before, or stands twice in the list, is ignored.
 // Returns how many were new. To be fast, hand over all points of a key at once.
@@ -3465,6 +4142,313 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
 
 // The keys of a run that have records, sorted.
 std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64_t run);
+
+}  // namespace mlrt
+
+// ---- tracking/metric_slots.hpp
+// Internal: what the slots of a journal of metrics mean.
+//
+// A channel is a run, a key and a link (what was measured on); it has a number in the segment where
+// it is defined, and each segment defines the channels that it uses. The tag of a slot is, from the
+// top: 1 bit "the batch goes on", 3 bits the kind, 28 bits a channel's number. By kind the words
+// are: a metric: step, timestamp, the bits of the value; a definition: the length of its text, 0,
+// 0, and behind it as many text slots as it takes, 24 bytes each; an end of a batch that could not
+// be finished: 0, 0, 0. A definition's text is, for run id, key, model id, data set name and data
+// set digest, the length in 4 bytes, low byte first, and the bytes.
+
+namespace mlrt {
+
+constexpr std::uint32_t kMetricSlotMore = 1u << 31;
+constexpr std::uint32_t kMetricSlotKindMask = 7u << 28;
+constexpr std::uint32_t kMetricSlotPoint = 0u << 28;
+constexpr std::uint32_t kMetricSlotDefinition = 1u << 28;
+constexpr std::uint32_t kMetricSlotText = 2u << 28;
+constexpr std::uint32_t kMetricSlotAbort = 3u << 28;
+constexpr std::uint32_t kMetricSlotNumberMask = (1u << 28) - 1;
+
+// The slots that define channel `number`; of `example` key and link count.
+std::vector<JournalSlot> define_channel(std::uint32_t number, const std::string& run_id,
+                                        const Metric& example);
+
+// Puts definitions together again.
+class ChannelDefinitions {
+ public:
+  struct Channel {
+    std::string identity;  // the definition's text; empty: not defined
+    std::string run_id;
+    Metric example;
+    // Free for the user of this class.
+    std::uint64_t mark = 0;
+    std::size_t place = 0;
+  };
+
+  void clear();
+  // Takes a definition or a text slot. True when a definition is complete now.
+  bool take(const JournalSlot& slot);
+  // True between a definition's slot and its last text slot.
+  bool is_open() const { return left_ > 0; }
+  // Null for a number that no sound definition gave.
+  Channel* find(std::uint32_t number);
+
+ private:
+  bool finish();
+
+  std::vector<Channel> channels_;
+  std::uint32_t number_ = 0;
+  std::size_t left_ = 0;
+  std::string text_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/metric_folder.hpp
+// Internal: brings the metrics of one writer's journal into the store.
+
+namespace mlrt {
+
+class Database;
+
+// Folds one writer's journal, a transaction at a time. The store's row of the writer has the number
+// of the last slot that was folded, so any process may fold, one after the other, and nothing comes
+// in twice. One thread at a time.
+class MetricFolder {
+ public:
+  MetricFolder(std::string store_path, std::string writer_id);
+
+  const std::string& writer_id() const { return writer_id_; }
+  // What the store is known to have.
+  std::int64_t folded() const { return folded_; }
+
+  // One transaction of bounded length. `until`: the first slot that is not finished yet, where the
+  // caller is the writer; else what is there says it. False when there was nothing to fold. Metrics
+  // of a run that was really deleted, and slots that are damaged, are dropped with a line on the
+  // log. Throws what Transaction throws, kIo.
+  bool fold(Database& database, std::optional<std::int64_t> until, int timeout_ms);
+
+  // Whether the writer has written since the last fold.
+  bool has_news(const std::vector<JournalSegment>& segments) const;
+  // Asked by others than the writer: true if it is gone, and nobody else can take its lock.
+  bool writer_is_gone();
+  // Deletes the files of a writer that is gone: all of them is in the store, and on the disk. After
+  // an error the call may be repeated.
+  void remove_files();
+  // In the child of a fork: lets go of the files, which are the parent's.
+  void abandon() noexcept { lock_.reset(); }
+
+ private:
+  struct Batch;
+  bool read(const std::vector<JournalSegment>& segments, std::optional<std::int64_t> until,
+            Batch& batch);
+  bool take_slot(const JournalSlot& slot, std::int64_t number, Batch& batch);
+  bool is_lasting_gap(std::int64_t at);
+  void lock_folding();
+
+  std::string store_path_, writer_id_;
+  std::uint64_t seed_;
+  std::optional<JournalLock> lock_;
+  bool gone_ = false;
+  std::int64_t folded_ = 0;
+  // The definitions of the segment that `scanned_` is in, up to it.
+  ChannelDefinitions definitions_;
+  std::int64_t defined_segment_ = 0;
+  std::int64_t scanned_ = 0;
+  std::int64_t damaged_ = 0;  // the last slot that was seen to be
+  std::uint64_t fold_number_ = 0;
+  // A slot that is missing while later ones are there: when it was seen first.
+  std::int64_t gap_ = 0, gap_since_ms_ = 0;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/run_metrics.hpp
+namespace mlrt {
+
+// The metrics of one run on their way into the journal: which of its keys have a channel. Belongs
+// to the journal that made it.
+class RunMetrics {
+ public:
+  explicit RunMetrics(std::string run_id) : run_id_(std::move(run_id)) {}
+  const std::string& run_id() const { return run_id_; }
+
+ private:
+  friend class MetricJournal;
+  // A run with more keys than this defines them anew from time to time.
+  static constexpr std::size_t kMaxChannels = 8192;
+  struct Channel {
+    Metric example;  // key and link
+    std::uint64_t hash = 0;
+    std::uint64_t segment = 0;  // where it is defined
+    std::uint32_t number = 0;
+  };
+
+  static std::uint64_t hash(std::string_view key) { return hash(key, 0); }
+  static std::uint64_t hash(const Metric& metric);
+  static std::uint64_t hash(std::string_view text, std::uint64_t before);
+  Channel* find(std::string_view key, std::uint64_t hash) const;
+  Channel* find(const Metric& metric, std::uint64_t hash) const;
+  Channel& add(const Metric& metric, std::uint64_t hash);
+
+  const std::string run_id_;
+  // Not 0 when the run was deleted: to be asked for again. Each time another number.
+  std::atomic<std::uint64_t> stale_{0};
+  // What follows is guarded by the journal's mutex.
+  std::vector<Channel*> table_;  // open addressing, a power of two, at most half full
+  std::vector<std::unique_ptr<Channel>> channels_;
+  Channel* last_ = nullptr;
+  std::set<std::string, std::less<>> models_;  // that are known to exist
+};
+
+}  // namespace mlrt
+
+// ---- tracking/metric_journal.hpp
+// Internal: how a metric is logged. It is appended to a journal beside the store, from which a
+// thread brings it into the database.
+
+namespace mlrt {
+
+// One journal an opened store. Any thread may use it. In the child of a fork it begins a journal of
+// its own.
+class MetricJournal final : public StoreCompanion {
+ public:
+  // The journal of `database`, made by the first call.
+  static MetricJournal& of(Database& database);
+
+  explicit MetricJournal(Database& database);
+  ~MetricJournal() override;
+
+  // Throws kNotFound for an unknown run, kInvalidParameter for a deleted one.
+  std::shared_ptr<RunMetrics> open_run(const std::string& run_id);
+  // The same for a run that is known to be there and active.
+  std::shared_ptr<RunMetrics> adopt_run(const std::string& run_id);
+  // The run was, or runs were, deleted or restored: ask the store before the next metric.
+  void forget_run(const std::string& run_id);
+  void forget_all_runs();
+
+  // Returns when the metric is acknowledged (store/durability.hpp). What reaches a run that another
+  // process deleted meanwhile is kept with it. At the bound of the backlog it waits for the thread
+  // that folds. A timestamp of 0 means now. Throws kInvalidParameter against the rules, kNotFound
+  // for a logged model that the store does not have, kIo (a full disk), kUnavailable when the store
+  // takes nothing in for too long; the metric is not logged then. Only when a sync fails
+  // (Durability::kPower, kIo) it may be there all the same.
+  void log(RunMetrics& run, std::string_view key, double value, std::int64_t step,
+           std::int64_t timestamp_ms = 0);
+  // All or none. `metrics` were checked.
+  void log(RunMetrics& run, const std::vector<Metric>& metrics);
+
+  // Brings in what this process logged before the call.
+  void fold_own();
+  // And what other processes' journals hold, as far as the store lets us write.
+  void fold_others();
+
+  // ---- StoreCompanion
+  void before_read() override;
+  void committed() noexcept override;
+  void close() noexcept override;
+  bool try_hold(std::timed_mutex* of_database) noexcept override;
+  void let_go() noexcept override;
+  void was_torn() noexcept override;
+
+ private:
+  struct Worker;
+
+  using Lock = std::unique_lock<std::mutex>;
+  void require_own_process();
+  void begin_process();
+  void revalidate(RunMetrics& run);
+  void require_models(RunMetrics& run, const std::vector<Metric>& metrics);
+  void tell_reader(const char* message, const Error& error);
+  Lock lock_for_appending(std::size_t slots);
+  void wait_for_room(Lock& lock, std::int64_t slots);
+  void end_broken_batch();
+  void define(RunMetrics::Channel& channel, const std::string& run_id);
+  void append(RunMetrics& run, RunMetrics::Channel& channel, double value, std::int64_t step,
+              std::int64_t timestamp_ms, bool more);
+  void acknowledge(Lock& lock);
+  void sync_acknowledged(Worker& worker, const std::string& writer_id, std::int64_t until);
+  void wake() noexcept;
+  void work_without_thread();
+
+  // Worker's thread.
+  void work(Worker& worker);
+  bool rest(Worker& worker);
+  bool try_to(Worker& worker, bool (MetricJournal::*act)(Worker&));
+  bool fold_all(Worker& worker);
+  void fold_patiently(Worker& worker);
+  bool keep_promises(Worker& worker);
+  void apply_limits(Worker& worker);
+  static bool must_stop(Worker& worker);
+  bool fold_own_once(std::int64_t until, int timeout_ms);
+
+  Database& database_;
+  const bool synced_calls_;          // Durability::kPower
+  const std::size_t segment_bytes_;  // the most that one takes
+  const std::int64_t backlog_slots_;
+
+  std::mutex mutex_;  // guards appending, down to the next blank line
+  std::unique_ptr<JournalWriter> writer_;
+  std::uint32_t next_channel_ = 0;
+  std::uint64_t channel_segment_ = 0;
+  bool batch_is_open_ = false;  // a batch broke off after some of its slots
+  std::unordered_map<std::string, std::weak_ptr<RunMetrics>> runs_;
+  std::size_t runs_to_prune_ = 2048;
+  std::uint64_t deletions_ = 0;
+  std::vector<std::shared_ptr<RunMetrics>> recent_;  // a ring: they stay in runs_
+  std::size_t next_recent_ = 0;
+
+  // Numbers of slots: all below are whole, in the store, in the store and on the disk.
+  std::atomic<std::int64_t> published_{1}, folded_{1}, released_{1};
+
+  std::timed_mutex fold_mutex_;  // one fold at a time; guards the folders
+  std::unique_ptr<MetricFolder> own_folder_;
+  std::map<std::string, std::unique_ptr<MetricFolder>> other_folders_;
+  bool told_read_only_ = false;
+  std::atomic<std::int64_t> told_reader_ms_{0};
+  std::atomic<bool> knows_others_{false};  // other_folders_ is not empty
+
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<bool> is_working_{false};
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/metric_worker.hpp
+// Internal to metric_journal*.cpp: the thread of a journal and what it shares with those who log.
+
+#include <condition_variable>
+
+namespace mlrt {
+
+// How long the thread lets metrics gather before it brings them in. Readers elsewhere are promised
+// 200 ms.
+constexpr std::chrono::milliseconds kGatherTime{50};
+
+// What the thread and those who wait for it share. A child of a fork leaves the parent's alone: the
+// thread is not there, and waiting threads neither.
+struct MetricJournal::Worker {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool stop = false;
+  bool urgent = false;    // somebody waits at the bound of the backlog
+  bool troubled = false;  // nothing was brought in, at last
+  char error[500] = {};   // why
+  bool told_no_thread = false;
+  std::int64_t no_thread_ms = 0;  // when it could not be made
+  // Of the thread, or of another one that does its work: what follows.
+  std::mutex duty;
+  std::int64_t alone_ms = 0;  // when another did it
+  std::int64_t patience_ms = 0;
+  std::int64_t pause_ms = 0, retry_ms = 0;
+  std::int64_t last_sync_ms = 0;
+  std::int64_t limits_ms = 0;    // when the store's limits were last applied
+  std::condition_variable room;  // with MetricJournal::mutex_
+  // In the mode that survives a power cut, of those who acknowledge; else of the thread.
+  std::mutex sync_mutex;
+  std::condition_variable synced_more;
+  bool is_syncing = false;
+  std::int64_t synced = 1;  // slots below are on the disk
+  std::thread thread;
+};
 
 }  // namespace mlrt
 
@@ -3993,6 +4977,8 @@ std::string run_artifact_folder(const TrackingRunRow& row, const std::string& ar
 std::string experiment_artifact_folder(std::int64_t experiment,
                                        const std::optional<std::string>& location,
                                        const std::string& artifact_root);
+
+void read_run_tags(Transaction& transaction, std::int64_t run, RunRecord& record);
 
 // The row's record with all that hangs on it.
 RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
@@ -5093,6 +6079,113 @@ std::string_view MemoryFiles::read(const std::string& name) const {
 
 }  // namespace mlrt
 
+// ---- core/fork.cpp
+#include <pthread.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <vector>
+
+namespace mlrt {
+namespace {
+
+std::atomic<std::uint64_t> fork_generation{1};
+
+// A participant that never lets go must not keep the process from forking for ever.
+std::atomic<int> fork_patience_ms{30000};
+constexpr long kForkPauseNs = 1000000;
+
+}  // namespace
+
+class ForkHandlers {
+ public:
+  // Never destroyed: a static object's destructor may still use a store.
+  static ForkHandlers& instance() {
+    static ForkHandlers* const handlers = new ForkHandlers;
+    return *handlers;
+  }
+
+  void add(ForkParticipant* participant) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    participants_.push_back(participant);
+  }
+  void remove(ForkParticipant* participant) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    participants_.erase(std::find(participants_.begin(), participants_.end(), participant));
+  }
+  void begin_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++sections_;
+  }
+  void end_section() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    --sections_;
+  }
+
+ private:
+  ForkHandlers() { pthread_atfork(before, after_in_parent, after_in_child); }
+
+  static void before() {
+    ForkHandlers& self = instance();
+    const std::int64_t start_ms = monotonic_ms();
+    for (;;) {
+      self.mutex_.lock();
+      const bool is_late = monotonic_ms() - start_ms >= fork_patience_ms;
+      if ((self.sections_ == 0 || is_late) && (self.hold_all() || is_late)) return;
+      // All or none: two participants may be locked by others in either order, and whoever has one
+      // may be about to begin a section.
+      self.let_go();
+      self.mutex_.unlock();
+      const timespec pause{0, kForkPauseNs};
+      nanosleep(&pause, nullptr);
+    }
+  }
+  static void after_in_parent() {
+    instance().let_go();
+    instance().mutex_.unlock();
+  }
+  static void after_in_child() {
+    fork_generation.fetch_add(1);
+    ForkHandlers& self = instance();
+    for (ForkParticipant* participant : self.participants_)
+      if (!participant->held_for_fork_) participant->was_torn();
+    self.let_go();
+    self.sections_ = 0;  // those threads are not here
+    self.mutex_.unlock();
+  }
+  bool hold_all() noexcept {
+    bool all = true;
+    for (ForkParticipant* participant : participants_) {
+      participant->held_for_fork_ = participant->try_hold();
+      all = all && participant->held_for_fork_;
+    }
+    return all;
+  }
+  void let_go() noexcept {
+    for (ForkParticipant* participant : participants_)
+      if (std::exchange(participant->held_for_fork_, false)) participant->let_go();
+  }
+
+  std::mutex mutex_;  // held while the process forks; guards the rest
+  std::vector<ForkParticipant*> participants_;
+  int sections_ = 0;
+};
+
+std::uint64_t process_generation() { return fork_generation.load(std::memory_order_relaxed); }
+
+void set_fork_patience_ms_for_tests(int patience_ms) { fork_patience_ms = patience_ms; }
+
+void ForkParticipant::join_forks() { ForkHandlers::instance().add(this); }
+void ForkParticipant::leave_forks() { ForkHandlers::instance().remove(this); }
+
+NoForkSection::NoForkSection() { ForkHandlers::instance().begin_section(); }
+NoForkSection::~NoForkSection() { ForkHandlers::instance().end_section(); }
+
+}  // namespace mlrt
+
 // ---- core/fs.cpp
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -5100,7 +6193,6 @@ std::string_view MemoryFiles::read(const std::string& name) const {
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <limits>
 
@@ -5166,6 +6258,11 @@ bool is_file(const std::string& path) {
 bool is_folder(const std::string& path) {
   struct stat info {};
   return fs_stat(path, info) && S_ISDIR(info.st_mode);
+}
+
+bool is_writable(const std::string& path) {
+  fs_check_path("look at", path);
+  return fs_call(Op::kStat, path, [&] { return ::access(path.c_str(), W_OK); }) == 0;
 }
 
 std::uint64_t file_size(const std::string& path) {
@@ -5402,12 +6499,33 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 namespace mlrt {
 namespace fs {
 
-FaultHook& fs_fault_hook() {
-  static FaultHook hook;
-  return hook;
+namespace {
+
+std::atomic<bool> fs_has_hook{false};
+
+struct FsHook {
+  std::recursive_mutex mutex;  // a hook may use fs itself
+  FaultHook hook;
+};
+
+FsHook& fs_hook() {
+  static FsHook* const hook = new FsHook;  // a static object's destructor may still use fs
+  return *hook;
 }
 
-void set_fault_hook(FaultHook hook) { fs_fault_hook() = std::move(hook); }
+}  // namespace
+
+void set_fault_hook(FaultHook hook) {
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  fs_has_hook = static_cast<bool>(hook);
+  fs_hook().hook = std::move(hook);
+}
+
+int fs_fault(Op op, const std::string& path) {
+  if (!fs_has_hook.load(std::memory_order_relaxed)) return 0;
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  return fs_hook().hook ? fs_hook().hook(op, path) : 0;
+}
 
 std::string fs_reason(int error, const char* missing) {
   switch (error) {
@@ -5497,6 +6615,310 @@ int fs_sync_folder(const std::string& folder, int descriptor) {
 std::string fs_without_trailing_slashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
+}
+
+}  // namespace fs
+}  // namespace mlrt
+
+// ---- core/fs_file.cpp
+#include <sys/vfs.h>
+
+#include <iterator>
+
+#ifndef MADV_POPULATE_WRITE
+#define MLRT_MADV_POPULATE_WRITE 23  // Linux 5.14; older headers do not know it
+#else
+#define MLRT_MADV_POPULATE_WRITE MADV_POPULATE_WRITE
+#endif
+
+namespace mlrt {
+namespace fs {
+namespace {
+
+constexpr std::size_t kFsZeroBlockBytes = std::size_t{256} << 10;
+constexpr std::size_t kFsLongestTransfer = std::size_t{1}
+                                           << 30;  // Linux moves at most 2 GiB a call
+constexpr std::uint64_t kFsLargestOffset = std::numeric_limits<off_t>::max();
+
+// 'y' or 'n'; '?': the file system is asked.
+std::atomic<char> fs_network_answer{'?'};
+
+// The numbers are those of statfs(2) and linux/magic.h.
+constexpr std::uint32_t kFsNetworkMagics[] = {
+    0x00006969,  // NFS
+    0x0000517B,  // SMB
+    0xFF534D42,  // CIFS
+    0xFE534D42,  // SMB2
+    0x01021997,  // 9P
+    0x65735546,  // FUSE: most often sshfs, a cloud's bucket or a virtual machine's host
+    0x00C36400,  // Ceph
+    0x5346414F,  // AFS
+    0x6B414653,  // AFS, the kernel's own
+    0x73757245,  // Coda
+    0x0BD00BD0,  // Lustre
+    0x01161970,  // GFS2
+    0x7461636F,  // OCFS2
+    0x47504653,  // GPFS
+    0x19830326,  // BeeGFS
+    0xAAD7AAEA,  // Panasas
+    0x20030528,  // OrangeFS
+    0x0000564C,  // NCP
+    0x786F4256,  // VirtualBox shared folders
+    0xBACBACBC,  // VMware shared folders
+    0x7C7C6673,  // Parallels shared folders
+};
+
+int fs_lock_byte(int descriptor, const std::string& path, std::uint64_t offset, short type) {
+  struct flock lock {};  // l_pid must be 0
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(offset);
+  lock.l_len = 1;
+  return fs_call(Op::kLock, path, [&] { return ::fcntl(descriptor, F_OFD_SETLK, &lock); });
+}
+
+[[noreturn]] void throw_fs_lock(const std::string& path, int error) {
+  if (error != EINVAL && error != ENOSYS && error != ENOTSUP && error != ENOLCK) {
+    throw_fs_error("lock", path, error, "file");
+  }
+  throw Error(ErrorCode::kIo,
+              "cannot lock " + fs_shown(path) +
+                  ": its file system has no locks, or the system is older than Linux 3.15",
+              "errno " + std::to_string(error));
+}
+
+void fs_check_range(const char* verb, const std::string& path, std::uint64_t offset,
+                    std::uint64_t size) {
+  if (offset > kFsLargestOffset || size > kFsLargestOffset - offset) {
+    throw_fs_error(verb, path, EFBIG, "file");
+  }
+}
+
+}  // namespace
+
+File::File(std::string path, Mode mode) : path_(std::move(path)) {
+  const char* verb = mode == Mode::kCreate ? "make" : "open";
+  fs_check_path(verb, path_);
+  const int flags = mode == Mode::kRead        ? kFsReadFlags
+                    : mode == Mode::kReadWrite ? O_RDWR | O_CLOEXEC | O_NONBLOCK
+                                               : O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  FsDescriptor file(fs_call(Op::kOpen, path_, [&] { return ::open(path_.c_str(), flags, 0644); }));
+  if (file.get() < 0) {
+    throw_fs_error(verb, path_, errno, mode == Mode::kCreate ? "folder" : "file");
+  }
+  if (mode != Mode::kCreate) {
+    struct stat info {};
+    if (fs_call(Op::kStat, path_, [&] { return ::fstat(file.get(), &info); }) < 0) {
+      throw_fs_error(verb, path_, errno, "file");
+    }
+    if (S_ISDIR(info.st_mode)) throw_fs_error(verb, path_, EISDIR, "file");
+    if (!S_ISREG(info.st_mode)) {
+      throw Error(ErrorCode::kIo, "cannot open " + fs_shown(path_) + ": it is not a regular file");
+    }
+  }
+  descriptor_ = file.release();
+}
+
+File::~File() { close(); }
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+File& File::operator=(File&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  path_ = std::move(other.path_);
+  descriptor_ = std::exchange(other.descriptor_, -1);
+  return *this;
+}
+
+void File::close() noexcept {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  descriptor_ = -1;
+}
+
+std::uint64_t File::size() const {
+  struct stat info {};
+  if (fs_call(Op::kStat, path_, [&] { return ::fstat(descriptor_, &info); }) < 0) {
+    throw_fs_error("look at", path_, errno, "file");
+  }
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+std::size_t File::read_at(std::uint64_t offset, void* data, std::size_t size) const {
+  fs_check_range("read", path_, offset, size);
+  std::size_t done = 0;
+  while (done < size) {
+    const std::size_t wanted = std::min(size - done, kFsLongestTransfer);
+    const ssize_t got = fs_call(Op::kRead, path_, [&] {
+      return ::pread(descriptor_, static_cast<char*>(data) + done, wanted,
+                     static_cast<off_t>(offset + done));
+    });
+    if (got < 0) throw_fs_error("read", path_, errno, "file");
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+void File::write_at(std::uint64_t offset, const void* data, std::size_t size) {
+  fs_check_range("write", path_, offset, size);
+  std::size_t done = 0;
+  while (done < size) {
+    const std::size_t wanted = std::min(size - done, kFsLongestTransfer);
+    const ssize_t put = fs_call(Op::kWrite, path_, [&] {
+      return ::pwrite(descriptor_, static_cast<const char*>(data) + done, wanted,
+                      static_cast<off_t>(offset + done));
+    });
+    if (put <= 0) throw_fs_error("write", path_, put < 0 ? errno : EIO, "file");
+    done += static_cast<std::size_t>(put);
+  }
+}
+
+void File::write_zeros(std::uint64_t offset, std::uint64_t size) {
+  const std::string zeros(
+      static_cast<std::size_t>(std::min<std::uint64_t>(size, kFsZeroBlockBytes)), '\0');
+  while (size > 0) {
+    const std::uint64_t block = std::min<std::uint64_t>(size, zeros.size());
+    write_at(offset, zeros.data(), static_cast<std::size_t>(block));
+    offset += block;
+    size -= block;
+  }
+}
+
+void File::allocate(std::uint64_t size) {
+  fs_check_range("write", path_, 0, size);
+  const std::uint64_t old = this->size();
+  if (size <= old) return;
+  struct Shortener {
+    const File& file;
+    std::uint64_t size;
+    bool armed;
+    // What a full disk has left over is half allocated.
+    ~Shortener() {
+      if (!armed) return;
+      const int ignored = fs_call(Op::kAllocate, file.path_, [&] {
+        return ::ftruncate(file.descriptor_, static_cast<off_t>(size));
+      });
+      (void)ignored;
+    }
+  } shortener{*this, old, true};
+  // Not posix_fallocate: what glibc does where the file system cannot is one write a block.
+  const int allocated = fs_call(Op::kAllocate, path_, [&] {
+    return ::fallocate(descriptor_, 0, static_cast<off_t>(old), static_cast<off_t>(size - old));
+  });
+  if (allocated < 0) {
+    if (errno != EOPNOTSUPP && errno != ENOSYS) throw_fs_error("write", path_, errno, "file");
+    write_zeros(old, size - old);
+  }
+  shortener.armed = false;
+}
+
+void File::sync() {
+  // The length and whatever else is needed to read the data again is synced by this too.
+  if (fs_call(Op::kSync, path_, [&] { return ::fdatasync(descriptor_); }) < 0) {
+    throw_fs_error("sync", path_, errno, "file");
+  }
+}
+
+bool File::try_lock(std::uint64_t offset) {
+  if (fs_lock_byte(descriptor_, path_, offset, F_WRLCK) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw_fs_lock(path_, errno);
+}
+
+void File::unlock(std::uint64_t offset) {
+  if (fs_lock_byte(descriptor_, path_, offset, F_UNLCK) < 0) throw_fs_lock(path_, errno);
+}
+
+void File::rename_to(std::string path) {
+  fs::rename(path_, path);
+  path_ = std::move(path);
+}
+
+WritableMap::WritableMap(const File& file, std::size_t size) {
+  if (size == 0 || file.size() < size) {
+    throw Error(ErrorCode::kIo, "cannot map " + fs_shown(file.path()) + ": it is shorter than " +
+                                    std::to_string(size) + " bytes");
+  }
+  void* mapped = MAP_FAILED;
+  int result = fs_call(Op::kMap, file.path(), [&] {
+    mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor(), 0);
+    return mapped == MAP_FAILED ? -1 : 0;
+  });
+  if (result < 0) throw_fs_error("map", file.path(), errno, "file");
+  result = fs_call(Op::kMap, file.path(),
+                   [&] { return ::madvise(mapped, size, MLRT_MADV_POPULATE_WRITE); });
+  // Other errors say that the system has no such call, or no memory to spare just now.
+  if (result < 0 && (errno == EFAULT || errno == EIO || errno == ENOSPC)) {
+    const int error = errno == EFAULT ? ENOSPC : errno;
+    ::munmap(mapped, size);
+    throw_fs_error("map", file.path(), error, "file");
+  }
+  data_ = mapped;
+  size_ = size;
+}
+
+WritableMap::~WritableMap() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+WritableMap::WritableMap(WritableMap&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+WritableMap& WritableMap::operator=(WritableMap&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+std::optional<FileStatus> file_status(const std::string& path) {
+  fs_check_path("look at", path);
+  struct stat info {};
+  if (fs_call(Op::kStat, path, [&] { return ::lstat(path.c_str(), &info); }) < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw_fs_error("look at", path, errno, "file");
+  }
+  FileStatus status;
+  status.is_regular = S_ISREG(info.st_mode);
+  status.size_bytes = static_cast<std::uint64_t>(info.st_size);
+  status.modified_ms =
+      static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1000 + info.st_mtim.tv_nsec / 1000000;
+  return status;
+}
+
+bool make_folder(const std::string& folder) {
+  fs_check_path("make the folder", folder);
+  if (fs_call(Op::kMakeFolder, folder, [&] { return ::mkdir(folder.c_str(), 0777); }) == 0) {
+    return true;
+  }
+  const int error = errno;
+  if (error == EEXIST && is_folder(folder)) return false;
+  throw_fs_error("make the folder", folder, error, "folder");
+}
+
+bool remove_folder_if_empty(const std::string& folder) {
+  fs_check_path("remove", folder);
+  if (fs_call(Op::kRemove, folder, [&] { return ::rmdir(folder.c_str()); }) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST) return false;
+  throw_fs_error("remove", folder, errno, "folder");
+}
+
+bool is_on_network(const std::string& path) {
+  const char answer = fs_network_answer;
+  if (answer != '?') return answer == 'y';
+  fs_check_path("look at", path);
+  struct statfs info {};
+  if (fs_call(Op::kStat, path, [&] { return ::statfs(path.c_str(), &info); }) < 0) {
+    throw_fs_error("look at", path, errno, "file or folder");
+  }
+  const auto magic = static_cast<std::uint32_t>(info.f_type);
+  return std::find(std::begin(kFsNetworkMagics), std::end(kFsNetworkMagics), magic) !=
+         std::end(kFsNetworkMagics);
+}
+
+void set_on_network_for_tests(std::optional<bool> answer) {
+  fs_network_answer = !answer ? '?' : *answer ? 'y' : 'n';
 }
 
 }  // namespace fs
@@ -5940,7 +7362,6 @@ std::string sha256_hex(const Sha256Digest& digest) { return to_hex(digest.data()
 #include <sys/random.h>
 
 #include <cstdint>
-#include <vector>
 
 namespace mlrt {
 namespace {
@@ -5993,8 +7414,6 @@ std::string random_run_name() {
 }  // namespace mlrt
 
 // ---- core/interrupt.cpp
-#include <atomic>
-
 namespace mlrt {
 namespace {
 
@@ -6321,11 +7740,11 @@ const char* const kLogLevelNames[] = {"debug", "info", "warn", "error", "off"};
 const char* log_level_name(LogLevel level) { return kLogLevelNames[static_cast<int>(level)]; }
 
 // Text lines are for people: a value with blanks or controls is quoted so that the line stays one.
-std::string log_text_value(const std::string& value) {
+std::string log_text_value(std::string_view value) {
   bool plain = !value.empty();
   for (char c : value)
     plain = plain && static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\'';
-  return plain ? value : quoted(value, 400);
+  return plain ? std::string(value) : quoted(value, 400);
 }
 
 std::string log_text_line(LogLevel level, std::string_view message, LogFields fields) {
@@ -6339,7 +7758,7 @@ std::string log_text_line(LogLevel level, std::string_view message, LogFields fi
 std::string log_json_line(LogLevel level, std::string_view message, LogFields fields) {
   Json line = {
       {"time_ms", now_ms()}, {"level", log_level_name(level)}, {"message", std::string(message)}};
-  for (const auto& field : fields) line[field.first] = field.second;
+  for (const auto& field : fields) line[field.first] = std::string(field.second);
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -10544,7 +11963,6 @@ std::vector<ManifestLine> parse_manifest(std::string_view text, const std::strin
 
 #include <map>
 #include <memory>
-#include <mutex>
 
 namespace mlrt {
 namespace {
@@ -11369,7 +12787,7 @@ namespace {
 
 constexpr int kOldestSqlite = 3040000;
 // The code's statements are far fewer; text that varies without bound must not fill the memory.
-constexpr std::size_t kMaxIdleStatements = 256;
+constexpr std::size_t kMaxKeptStatements = 256;
 // The largest value that a store may hold; a damaged file must not make us ask for gigabytes.
 constexpr int kMaxValueBytes = 256 << 20;
 
@@ -11386,6 +12804,28 @@ std::string connection_uri(const std::string& path, std::string_view options) {
   return uri + "?" + std::string(options);
 }
 
+// SQLite counts the locks of a process by device and inode. The child of a fork has those of its
+// parent in its memory but not from the system: taken for its own, they would let others remove the
+// log that it writes to. On another device, so to say, nothing of the parent's is found.
+int (*connection_system_fstat)(int, struct stat*) = nullptr;
+
+int connection_fstat(int descriptor, struct stat* info) {
+  const int result = connection_system_fstat(descriptor, info);
+  if (result == 0) info->st_dev ^= static_cast<dev_t>(process_generation() - 1) << 32;
+  return result;
+}
+
+bool connection_leave_locks_of_parent() {
+  sqlite3_vfs* const system = sqlite3_vfs_find("unix");
+  if (system == nullptr || system->iVersion < 3) return false;
+  connection_system_fstat =
+      reinterpret_cast<int (*)(int, struct stat*)>(system->xGetSystemCall(system, "fstat"));
+  return connection_system_fstat != nullptr &&
+         system->xSetSystemCall(system, "fstat",
+                                reinterpret_cast<sqlite3_syscall_ptr>(&connection_fstat)) ==
+             SQLITE_OK;
+}
+
 std::string seconds_text(int milliseconds) { return format_double(milliseconds / 1000.0) + " s"; }
 
 }  // namespace
@@ -11394,26 +12834,22 @@ int sqlite_version_number() { return sqlite3_libversion_number(); }
 
 // ---- Statement ----
 
-Statement::Statement(StoreConnection* connection, sqlite3_stmt* handle, bool cached)
-    : connection_(connection), handle_(handle), cached_(cached) {}
+Statement::Statement(StoreConnection* connection, sqlite3_stmt* handle, Kept* kept)
+    : connection_(connection), handle_(handle), kept_(kept) {}
 
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_),
       handle_(std::exchange(other.handle_, nullptr)),
-      cached_(other.cached_) {}
+      kept_(other.kept_) {}
 
 Statement::~Statement() {
   if (!handle_) return;
-  sqlite3_reset(handle_);
-  sqlite3_clear_bindings(handle_);
-  if (cached_ && connection_->idle_.size() < kMaxIdleStatements) {
-    try {
-      if (connection_->idle_.emplace(sqlite3_sql(handle_), handle_).second) return;
-    } catch (const std::bad_alloc&) {
-      // Keeping it was only to save time.
-    }
+  if (kept_ == nullptr) {
+    sqlite3_finalize(handle_);
+    return;
   }
-  sqlite3_finalize(handle_);
+  reset();
+  kept_->in_use = false;
 }
 
 Statement& Statement::bind(int position, std::int64_t value) {
@@ -11497,7 +12933,7 @@ std::string_view Statement::bytes(int column) const {
 
 StoreConnection::StoreConnection(const std::string& absolute_path, std::string shown_path,
                                  StoreOpenMode mode, int busy_timeout_ms)
-    : shown_path_(std::move(shown_path)), process_(getpid()) {
+    : shown_path_(std::move(shown_path)), process_(process_generation()) {
   if (sqlite3_libversion_number() < kOldestSqlite) {
     throw Error(ErrorCode::kInternal, std::string("SQLite ") + sqlite3_libversion() +
                                           " is too old: mlrt needs 3.40 or newer");
@@ -11505,6 +12941,14 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   if (sqlite3_threadsafe() == 0) {
     throw Error(ErrorCode::kInternal,
                 "this SQLite was built without threads (SQLITE_THREADSAFE=0): mlrt needs them");
+  }
+  if (process_ > 1) {
+    // Stays in force in the children of this child.
+    static const bool left = connection_leave_locks_of_parent();
+    if (!left) {
+      throw Error(ErrorCode::kInternal,
+                  "this SQLite cannot open a store in the child of a fork safely");
+    }
   }
   // NOMUTEX: the Database's mutex guards the connection already.
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -11556,8 +13000,8 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
 StoreConnection::~StoreConnection() {
   // In the child of a fork the connection is the parent's: closing it here could undo the parent's
   // locks and remove its log.
-  if (getpid() != process_) return;
-  for (auto& entry : idle_) sqlite3_finalize(entry.second);
+  if (!is_own_process()) return;
+  for (auto& entry : kept_) sqlite3_finalize(entry.second.handle);
   sqlite3_close_v2(handle_);
 }
 
@@ -11571,11 +13015,13 @@ int StoreConnection::on_busy(void* context, int count) {
   return 1;
 }
 
+bool StoreConnection::is_own_process() const { return process_ == process_generation(); }
+
 void StoreConnection::require_own_process() const {
-  if (getpid() == process_) return;
+  if (is_own_process()) return;
   throw Error(ErrorCode::kInternal,
               "the store " + quoted(shown_path_, 300) +
-                  " was opened before a fork: the child process must open it anew");
+                  " was in use while the process forked: the child cannot go on with that");
 }
 
 sqlite3_stmt* StoreConnection::compile(std::string_view sql, bool keep, std::string_view* rest) {
@@ -11589,33 +13035,55 @@ sqlite3_stmt* StoreConnection::compile(std::string_view sql, bool keep, std::str
   return handle;
 }
 
-Statement StoreConnection::prepare(std::string_view sql) {
-  auto found = idle_.find(std::string(sql));
-  if (found != idle_.end()) {
-    require_own_process();
-    sqlite3_stmt* handle = found->second;
-    idle_.erase(found);
-    return Statement(this, handle, true);
+// The code's statements differ somewhere here, or by their length; reading all of them would take
+// as long as running a short one.
+std::size_t StoreConnection::TextHash::operator()(std::string_view sql) const {
+  std::uint64_t hash = sql.size();
+  for (std::size_t at : {sql.size() / 4, sql.size() / 2, sql.size() * 3 / 4, sql.size()}) {
+    std::uint64_t word = 0;
+    at = at < sizeof(word) ? 0 : at - sizeof(word);
+    std::memcpy(&word, sql.data() + at, std::min(sizeof(word), sql.size()));
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
   }
-  return Statement(this, compile(sql, true, nullptr), true);
+  return static_cast<std::size_t>(hash);
+}
+
+Statement StoreConnection::prepare(std::string_view sql) {
+  const auto found = kept_.find(sql);
+  if (found != kept_.end() && !found->second.in_use) {
+    require_own_process();
+    found->second.in_use = true;
+    return Statement(this, found->second.handle, &found->second);
+  }
+  Statement statement(this, compile(sql, true, nullptr), nullptr);
+  if (found == kept_.end() && statement.handle_ != nullptr && kept_.size() < kMaxKeptStatements) {
+    Statement::Kept& kept = kept_[sqlite3_sql(statement.handle_)];
+    // The same text but for what follows its end, such as a comment, is kept once.
+    if (kept.handle == nullptr) {
+      kept = {statement.handle_, true};
+      statement.kept_ = &kept;
+    }
+  }
+  return statement;
 }
 
 void StoreConnection::execute(std::string_view sql) {
   while (!sql.empty()) {
     std::string_view rest;
     sqlite3_stmt* handle = compile(sql, false, &rest);
-    if (handle) Statement(this, handle, false).run();
+    if (handle) Statement(this, handle, nullptr).run();
     sql = rest;
   }
 }
 
 std::int64_t StoreConnection::query_integer(std::string_view sql) {
-  Statement statement(this, compile(sql, false, nullptr), false);
+  Statement statement(this, compile(sql, false, nullptr), nullptr);
   return statement.step() ? statement.integer(0) : 0;
 }
 
 std::string StoreConnection::query_text(std::string_view sql) {
-  Statement statement(this, compile(sql, false, nullptr), false);
+  Statement statement(this, compile(sql, false, nullptr), nullptr);
   return statement.step() ? statement.text(0) : std::string();
 }
 
@@ -11630,15 +13098,17 @@ void StoreConnection::require_same_file() {
                                   "written; open it anew");
 }
 
+bool StoreConnection::changed() const { return sqlite3_changes(handle_) > 0; }
+
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
-void StoreConnection::disable_checkpoints() {
-  sqlite3_wal_autocheckpoint(handle_, 0);
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void StoreConnection::set_checkpoints(int pages) {
+  sqlite3_wal_autocheckpoint(handle_, pages);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, pages == 0, nullptr);
 }
 
 void StoreConnection::roll_back() noexcept {
-  if (getpid() != process_ || !in_transaction()) return;
+  if (!is_own_process() || !in_transaction()) return;
   sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
@@ -11686,6 +13156,12 @@ void StoreConnection::fail(int code, std::string_view sql) {
         throw Error(ErrorCode::kUnavailable, "there is not enough memory to use " + store, detail);
       }
       throw Error(ErrorCode::kIo, "the system failed to read or write " + store + reason, detail);
+    case SQLITE_ERROR:  // the statements are ours: it is the tables that are not
+      throw Error(ErrorCode::kDataCorrupt,
+                  store +
+                      " is damaged: its tables are not those of its schema number; restore it "
+                      "from a copy",
+                  detail);
     case SQLITE_TOOBIG:
       throw Error(ErrorCode::kInvalidParameter, "a value is too large for " + store, detail);
     default:
@@ -11696,6 +13172,9 @@ void StoreConnection::fail(int code, std::string_view sql) {
 }  // namespace mlrt
 
 // ---- store/database.cpp
+#include <optional>
+#include <set>
+
 namespace mlrt {
 namespace {
 
@@ -11705,6 +13184,9 @@ constexpr int kSoundWriteAheadSqlite = 3051003;
 // Changing the journal needs the file for ourselves for a moment. It only makes things faster, so
 // not getting it soon is no error.
 constexpr int kJournalChangeMs = 500;
+// Pages of the write-ahead log (32 MB of them) after which they are moved into the file: each time
+// is two syncs, for which the one who commits waits.
+constexpr int kCheckpointPages = 8192;
 
 bool change_journal(StoreConnection& connection, const char* wanted) {
   const std::int64_t start_ms = monotonic_ms();
@@ -11728,7 +13210,8 @@ bool change_journal(StoreConnection& connection, const char* wanted) {
   return changed;
 }
 
-void choose_journal(StoreConnection& connection, StoreJournal journal) {
+// Returns whether it is a write-ahead log.
+bool choose_journal(StoreConnection& connection, StoreJournal journal, Durability durability) {
   const bool sound = sqlite_version_number() >= kSoundWriteAheadSqlite;
   const bool write_ahead =
       journal == StoreJournal::kWriteAhead || (journal == StoreJournal::kAutomatic && sound);
@@ -11740,34 +13223,50 @@ void choose_journal(StoreConnection& connection, StoreJournal journal) {
   }
   // With a write-ahead log, NORMAL keeps the file sound and loses nothing when the program dies;
   // with a rollback journal it takes FULL for that.
-  connection.execute(is_write_ahead ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+  const bool relaxed = is_write_ahead && durability == Durability::kProcess;
+  connection.execute(relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   // An old SQLite that met a write-ahead log which a newer program holds open: the checkpoints,
   // which are what it does wrong, are left to that program.
   if (is_write_ahead && !sound && journal == StoreJournal::kAutomatic)
-    connection.disable_checkpoints();
+    connection.set_checkpoints(0);
+  else
+    connection.set_checkpoints(kCheckpointPages);
+  return is_write_ahead;
 }
 
-void prepare_store(StoreConnection& connection, StoreJournal journal) {
+bool prepare_store(StoreConnection& connection, StoreJournal journal, Durability durability) {
   connection.execute("PRAGMA cell_size_check = ON");
   if (connection.read_only()) {
     migrate_schema(connection);
-    return;
+    return false;
   }
   // Nothing is changed in a file that turns out not to be ours: the journal belongs to the file.
   const std::int64_t application = connection.query_integer("PRAGMA application_id");
   if (application == 0 && connection.query_integer("SELECT count(*) FROM sqlite_schema") == 0) {
-    choose_journal(connection, journal);
+    const bool write_ahead = choose_journal(connection, journal, durability);
     migrate_schema(connection);
-  } else {
-    migrate_schema(connection);
-    choose_journal(connection, journal);
+    return write_ahead;
   }
+  migrate_schema(connection);
+  return choose_journal(connection, journal, durability);
+}
+
+// Once a path: every opening would repeat it.
+void database_tell_network(const std::string& path) {
+  static std::mutex mutex;
+  static std::set<std::string> told;
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!told.insert(path).second) return;
+  log_warn("the store is on a network file system: it is written with a rollback journal, slower",
+           {{"store", path}});
 }
 
 // A file in a folder that we may not write to: a write-ahead log needs side files there. Without a
 // log everything is in the file itself, and it can be read as it is.
 bool can_open_immutable(const std::string& path, const Error& error) {
   if (error.code() != ErrorCode::kPermissionDenied && error.code() != ErrorCode::kIo) return false;
+  // Not for a disk that failed once: that would be a store which nobody can write to any more.
+  if (error.code() == ErrorCode::kIo && fs::is_writable(fs::parent(path))) return false;
   if (!fs::is_file(path)) return false;
   const std::string log = path + "-wal";
   if (!fs::exists(log) || fs::file_size(log) == 0) return true;
@@ -11780,11 +13279,103 @@ bool can_open_immutable(const std::string& path, const Error& error) {
 
 }  // namespace
 
-Database::Database(std::string path, std::unique_ptr<StoreConnection> connection)
+Database::Database(std::string path, bool created, const DatabaseOptions& options,
+                   std::unique_ptr<StoreConnection> connection)
     : path_(std::move(path)),
-      writer_id_(random_hex(16)),
+      shown_path_(connection->shown_path()),
+      options_(options),
       read_only_(connection->read_only()),
-      connection_(std::move(connection)) {}
+      on_network_(fs::is_on_network(fs::parent(path_))),
+      writer_id_(random_hex(16)),
+      connection_(std::move(connection)) {
+  if (created && options_.durability == Durability::kPower) fs::sync_folder(fs::parent(path_));
+  join_forks();
+}
+
+Database::~Database() {
+  if (StoreCompanion* companion = companion_.load()) companion->close();
+  leave_forks();
+  const NoForkSection section;
+  if (is_torn_) {  // ending what is half changed could crash
+    static_cast<void>(owned_companion_.release());
+    static_cast<void>(connection_.release());
+  }
+  owned_companion_.reset();
+  connection_.reset();
+}
+
+StoreCompanion& Database::companion(MakeCompanion make) {
+  const NoForkSection section;
+  std::call_once(companion_once_, [this, make] {
+    owned_companion_ = make(*this);
+    companion_.store(owned_companion_.get());
+  });
+  return *companion_.load();
+}
+
+void Database::make_durable(bool by_others) {
+  if (!unsynced_.exchange(false) && !by_others) return;
+  try {
+    // The log's own name lasts once its folder is synced, which SQLite leaves to its first sync.
+    fs::File(path_ + "-wal", fs::File::Mode::kReadWrite).sync();
+    if (!folder_synced_.exchange(true)) fs::sync_folder(fs::parent(path_));
+  } catch (const Error& error) {
+    // No log: its content went into the file, synced, when another process closed the store.
+    if (error.code() == ErrorCode::kNotFound) return;
+    unsynced_.store(true);
+    folder_synced_.store(false);
+    throw;
+  }
+}
+
+bool Database::try_hold() noexcept {
+  // Inside a transaction: the child cannot use it, and gets an error.
+  forked_inside_ = owner_.load() == std::this_thread::get_id();
+  if (forked_inside_) return true;
+  if (StoreCompanion* companion = companion_.load()) return companion->try_hold(&mutex_);
+  return lock_within(mutex_, kForkLockMs);
+}
+
+void Database::let_go() noexcept {
+  const bool is_child = !connection_->is_own_process();
+  if (is_child) waiting_.store(0);  // those threads are not here
+  if (forked_inside_) {
+    if (!is_child) return;
+    is_torn_ = true;
+    if (StoreCompanion* companion = companion_.load()) companion->was_torn();
+    return;
+  }
+  if (StoreCompanion* companion = companion_.load()) companion->let_go();
+  mutex_.unlock();
+}
+
+void Database::was_torn() noexcept {
+  is_torn_ = true;
+  new (&mutex_) std::timed_mutex;
+  owner_.store(std::thread::id());
+  waiting_.store(0);
+  if (StoreCompanion* companion = companion_.load()) companion->was_torn();
+}
+
+void Database::require_whole() const {
+  if (!is_torn_) return;
+  throw Error(ErrorCode::kInternal,
+              "the store " + quoted(shown_path_, 300) +
+                  " was in use while the process forked: the child must open it anew");
+}
+
+// Under the mutex.
+void Database::open_after_fork() {
+  if (connection_->is_own_process()) return;
+  require_whole();
+  const NoForkSection section;
+  auto connection =
+      std::make_unique<StoreConnection>(path_, shown_path_, open_mode_, options_.busy_timeout_ms);
+  write_ahead_ = prepare_store(*connection, options_.journal, options_.durability);
+  connection_ = std::move(connection);  // the parent's is only let go of
+  writer_id_ = random_hex(16);
+  sequence_ = 0;
+}
 
 std::shared_ptr<Database> Database::open(const std::string& path, const DatabaseOptions& options) {
   if (path.empty()) throw Error(ErrorCode::kInvalidParameter, "the path of the store is empty");
@@ -11815,36 +13406,64 @@ std::shared_ptr<Database> Database::open(const std::string& path, const Database
                                       ": there is no folder " + quoted(folder, 300));
     }
   }
+  DatabaseOptions wanted = options;
+  std::optional<NoForkSection> section(std::in_place);
+  if (wanted.journal == StoreJournal::kAutomatic && fs::is_on_network(fs::parent(absolute))) {
+    wanted.journal = StoreJournal::kRollback;
+    database_tell_network(absolute);
+  }
+  StoreOpenMode mode = StoreOpenMode::kReadWrite;
+  bool write_ahead = false;
   std::unique_ptr<StoreConnection> connection;
   try {
-    connection = std::make_unique<StoreConnection>(absolute, path, StoreOpenMode::kReadWrite,
-                                                   options.busy_timeout_ms);
-    prepare_store(*connection, options.journal);
+    connection = std::make_unique<StoreConnection>(absolute, path, mode, options.busy_timeout_ms);
+    write_ahead = prepare_store(*connection, wanted.journal, options.durability);
   } catch (const Error& error) {
     const bool reading_only = existed && (!connection || connection->read_only());
     if (!reading_only || !can_open_immutable(absolute, error)) throw;
     connection.reset();
-    connection = std::make_unique<StoreConnection>(absolute, path, StoreOpenMode::kImmutable,
-                                                   options.busy_timeout_ms);
-    prepare_store(*connection, options.journal);
+    mode = StoreOpenMode::kImmutable;
+    connection = std::make_unique<StoreConnection>(absolute, path, mode, options.busy_timeout_ms);
+    prepare_store(*connection, wanted.journal, options.durability);
   }
-  return std::shared_ptr<Database>(new Database(absolute, std::move(connection)));
+  section.reset();  // it joins those whom a fork waits for
+  std::shared_ptr<Database> database(
+      new Database(absolute, !existed, wanted, std::move(connection)));
+  database->write_ahead_ = write_ahead;
+  database->open_mode_ = mode;
+  return database;
 }
 
-Transaction::Transaction(Database& database, Mode mode)
-    : database_(database), lock_(database.mutex_, std::defer_lock) {
+Transaction::Transaction(Database& database, Mode mode, int timeout_ms)
+    : database_(database), mode_(mode), lock_(database.mutex_, std::defer_lock) {
   if (database.owner_.load() == std::this_thread::get_id()) {
+    connection().require_own_process();
     throw Error(ErrorCode::kInternal, "a transaction began inside another one of the same thread");
   }
   if (mode == Mode::kWrite && database.read_only_) {
     throw Error(ErrorCode::kPermissionDenied,
-                "the store " + quoted(connection().shown_path(), 300) +
+                "the store " + quoted(database.shown_path_, 300) +
                     " is read-only: the system allows no change to it");
   }
-  connection().require_own_process();  // before the lock: in a child nobody would ever release it
-  lock_.lock();
+  if (mode == Mode::kRead) {
+    if (StoreCompanion* companion = database.companion_.load()) companion->before_read();
+  }
+  database.waiting_.fetch_add(1);
+  if (timeout_ms < 0) {
+    lock_.lock();
+  } else if (lock_within(database.mutex_, timeout_ms)) {
+    lock_ = std::unique_lock<std::timed_mutex>(database.mutex_, std::adopt_lock);
+  }
+  database.waiting_.fetch_sub(1);
+  if (!lock_.owns_lock()) {
+    throw Error(ErrorCode::kUnavailable,
+                "the store " + quoted(database.shown_path_, 300) + " is in use by another thread");
+  }
   database.owner_.store(std::this_thread::get_id());
   try {
+    database.open_after_fork();
+    connection().set_busy_timeout_ms(timeout_ms < 0 ? database.options_.busy_timeout_ms
+                                                    : timeout_ms);
     run(mode == Mode::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
     if (mode == Mode::kWrite) connection().require_same_file();
   } catch (const std::exception&) {
@@ -11866,6 +13485,482 @@ void Transaction::commit() {
     connection().roll_back();
     throw;
   }
+  if (mode_ != Mode::kWrite) return;
+  if (database_.write_ahead_ && database_.options_.durability == Durability::kProcess)
+    database_.unsynced_.store(true);
+  if (StoreCompanion* companion = database_.companion_.load()) companion->committed();
+}
+
+}  // namespace mlrt
+
+// ---- store/journal.cpp
+#include <exception>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "a journal's slots are written as they stand in memory: low byte first"
+#endif
+
+namespace mlrt {
+namespace {
+
+constexpr char kJournalMagic[] = "mlrtjrn1";
+constexpr int kJournalFolderTries = 100;
+
+}  // namespace
+
+std::uint64_t journal_seed(std::string_view writer_id) {
+  std::uint64_t seed = 0xCBF29CE484222325u;
+  for (const char c : writer_id) {
+    seed = (seed ^ static_cast<unsigned char>(c)) * 0x9E3779B97F4A7C15u;
+    seed ^= seed >> 29;
+  }
+  return seed;
+}
+
+JournalLock JournalLock::create(const std::string& store_path, const std::string& writer_id) {
+  const std::string folder = journal_folder(store_path);
+  for (int tries = 1;; ++tries) {
+    try {
+      // Not synced here: that would give others a millisecond to find it empty and remove it.
+      fs::make_folder(folder);
+      const std::string path = journal_lock_path(store_path, writer_id);
+      JournalUnfinishedFile unfinished(path);
+      if (!unfinished.file().try_lock(0)) {
+        throw Error(ErrorCode::kIo, "cannot lock the new file " + quoted(path));
+      }
+      return JournalLock(unfinished.publish(path));
+    } catch (const Error& error) {
+      // Another process closed its journal and took the empty folder away in between.
+      const bool raced =
+          error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kAlreadyExists;
+      if (raced && tries < kJournalFolderTries) continue;
+      remove_journal_folder_if_empty(folder);
+      throw;
+    }
+  }
+}
+
+std::optional<JournalLock> JournalLock::open(const std::string& store_path,
+                                             const std::string& writer_id) {
+  try {
+    return JournalLock(
+        fs::File(journal_lock_path(store_path, writer_id), fs::File::Mode::kReadWrite));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return std::nullopt;
+  }
+}
+
+bool JournalLock::writer_is_alive() { return !file_.try_lock(0); }
+
+bool JournalLock::try_lock_folding() { return file_.try_lock(1); }
+
+void JournalLock::unlock_folding() { file_.unlock(1); }
+
+void JournalLock::remove() {
+  fs::remove_file(file_.path());
+  fs::remove_folder_if_empty(fs::parent(file_.path()));
+}
+
+JournalWriter::JournalWriter(std::string store_path, std::string writer_id,
+                             const JournalOptions& options)
+    : store_path_(std::move(store_path)),
+      writer_id_(std::move(writer_id)),
+      options_(options),
+      seed_(journal_seed(writer_id_)) {
+  if (!is_journal_writer_id(writer_id_)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "a journal's writer id must be 32 hex digits, not " + quoted(writer_id_));
+  }
+  for (std::size_t* bytes : {&options_.first_segment_bytes, &options_.max_segment_bytes}) {
+    *bytes = std::clamp(*bytes, 2 * kJournalSlotBytes, kMaxJournalSegmentBytes) /
+             kJournalSlotBytes * kJournalSlotBytes;
+  }
+}
+
+JournalWriter::~JournalWriter() = default;
+
+void JournalWriter::begin_segment() {
+  if (abandoned_) {
+    throw Error(ErrorCode::kInternal, "the journal of writer " + writer_id_ + " was abandoned");
+  }
+  const bool is_first = !lock_;
+  if (is_first) lock_.emplace(JournalLock::create(store_path_, writer_id_));
+  try {
+    std::size_t bytes = options_.first_segment_bytes;
+    if (segment_bytes_ != 0) bytes = segment_bytes_ * 4;
+    bytes = std::min(bytes, options_.max_segment_bytes);
+    while (!create_segment(bytes)) bytes = std::max(bytes / 4, options_.first_segment_bytes);
+  } catch (const std::exception&) {
+    if (is_first) {
+      try {
+        lock_->remove();
+      } catch (const Error&) {  // whoever finds it, unlocked and with no segment, removes it
+      }
+      lock_.reset();
+    }
+    throw;
+  }
+}
+
+// False if there may be room for a smaller one.
+bool JournalWriter::create_segment(std::size_t bytes) {
+  static std::atomic<std::uint64_t> segments_of_process{0};
+  bytes = bytes / kJournalSlotBytes * kJournalSlotBytes;
+  const std::string path = journal_segment_path(store_path_, writer_id_, next_);
+  JournalUnfinishedFile unfinished(path);
+  try {
+    unfinished.file().allocate(bytes);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo || bytes <= options_.first_segment_bytes) throw;
+    return false;
+  }
+  // Makes the pages of the mapping in large pieces: measured five times as fast as by page faults.
+  if (options_.mapped) unfinished.file().write_zeros(0, bytes);
+  char header[kJournalSlotBytes] = {};
+  JournalSlot checked;
+  const std::uint64_t slots = bytes / kJournalSlotBytes - 1;
+  checked.words = {static_cast<std::uint64_t>(next_), slots, 0};
+  const std::uint64_t checksum = journal_checksum(seed_, 0, checked);
+  std::memcpy(header, kJournalMagic, 8);
+  std::memcpy(header + 8, &next_, 8);
+  std::memcpy(header + 16, &slots, 8);
+  std::memcpy(header + 24, &checksum, 8);
+  unfinished.file().write_at(0, header, sizeof(header));
+  std::optional<fs::WritableMap> mapping;
+  if (options_.mapped) mapping.emplace(unfinished.file(), bytes);
+  fs::File file = unfinished.publish(path);
+  // Nothing fails from here on.
+  mapping_ = std::move(mapping);
+  map_ = mapping_ ? mapping_->data() : nullptr;
+  file_.reset();
+  if (!mapping_) file_.emplace(std::move(file));
+  segment_bytes_ = bytes;
+  first_ = next_;
+  end_ = first_ + static_cast<std::int64_t>(bytes / kJournalSlotBytes) - 1;
+  segment_ = ++segments_of_process;
+  return true;
+}
+
+void JournalWriter::append_by_write(const JournalSlot& slot) {
+  char bytes[kJournalSlotBytes];
+  put(bytes, slot, journal_checksum(seed_, next_, slot));
+  // A part of it is no slot, and the next try writes over it.
+  file_->write_at(static_cast<std::uint64_t>(next_ - first_ + 1) * kJournalSlotBytes, bytes,
+                  sizeof(bytes));
+  ++next_;
+}
+
+void JournalWriter::let_go() noexcept {
+  map_ = nullptr;
+  mapping_.reset();
+  file_.reset();
+  end_ = next_;
+  segment_ = 0;
+}
+
+void JournalWriter::remove() {
+  let_go();
+  if (!lock_) return;  // nothing was made
+  remove_journal_segments(store_path_, writer_id_);
+  lock_->remove();
+  lock_.reset();
+  segment_bytes_ = 0;
+}
+
+void JournalWriter::abandon() noexcept {
+  abandoned_ = true;
+  let_go();
+  if (lock_) lock_->abandon();
+  lock_.reset();
+}
+
+}  // namespace mlrt
+
+// ---- store/journal_files.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kJournalIdDigits = 32;
+constexpr std::size_t kJournalFirstDigits = 16;
+constexpr std::string_view kJournalLockEnd = ".lock";
+constexpr std::string_view kJournalSegmentEnd = ".segment";
+constexpr std::size_t kJournalReadSlots = 8192;  // 256 KB
+constexpr std::int64_t kJournalLeftoverMs = 60000;
+// Higher ones are damage: there they could not be counted on any more.
+constexpr std::int64_t kJournalMaxFirst = std::numeric_limits<std::int64_t>::max() / 2;
+
+bool is_journal_hex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool journal_ends_with(std::string_view name, std::string_view end) {
+  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
+}
+
+// "<writer id>-<16 hex digits>.segment": the number of the first slot; 0 for another name.
+std::int64_t parse_journal_segment(std::string_view name) {
+  if (name.size() != kJournalIdDigits + 1 + kJournalFirstDigits + kJournalSegmentEnd.size())
+    return 0;
+  if (!is_journal_writer_id(name.substr(0, kJournalIdDigits))) return 0;
+  if (name[kJournalIdDigits] != '-' || !journal_ends_with(name, kJournalSegmentEnd)) return 0;
+  const std::string_view digits = name.substr(kJournalIdDigits + 1, kJournalFirstDigits);
+  if (!is_journal_hex(digits)) return 0;
+  std::uint64_t first = 0;
+  for (const char c : digits)
+    first = first << 4 | static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
+  return first > static_cast<std::uint64_t>(kJournalMaxFirst) ? 0
+                                                              : static_cast<std::int64_t>(first);
+}
+
+// None if the folder is not there.
+std::vector<std::string> list_journal_folder(const std::string& folder) {
+  if (!fs::is_folder(folder)) return {};
+  try {
+    return fs::list(folder);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return {};
+  }
+}
+
+// `names` are sorted, so the segments of a writer come by their first slot.
+std::vector<JournalSegment> journal_segments_among(const std::string& folder,
+                                                   const std::vector<std::string>& names,
+                                                   std::size_t from, std::size_t until) {
+  std::vector<JournalSegment> segments;
+  for (std::size_t i = from; i < until; ++i) {
+    const std::int64_t first = parse_journal_segment(names[i]);
+    if (first == 0) continue;
+    std::string path = fs::join(folder, names[i]);
+    const auto status = fs::file_status(path);
+    if (!status || !status->is_regular) continue;
+    const std::uint64_t bytes =
+        std::min<std::uint64_t>(status->size_bytes, kMaxJournalSegmentBytes);
+    const auto slots = static_cast<std::int64_t>(bytes / kJournalSlotBytes);
+    if (!segments.empty()) {
+      JournalSegment& before = segments.back();
+      before.slots = std::min(before.slots, first - before.first);
+    }
+    segments.push_back({std::move(path), first, std::max<std::int64_t>(slots - 1, 0)});
+  }
+  return segments;
+}
+
+// Removes what a writer that was killed had not finished; what cannot be removed now is tried again
+// next time. True if it is gone.
+bool remove_journal_leftover(const std::string& path, std::int64_t now) {
+  try {
+    const auto status = fs::file_status(path);
+    if (!status) return true;
+    const std::int64_t age_ms = now - status->modified_ms;
+    // From the future: the clock was set back since.
+    if (!status->is_regular || (age_ms <= kJournalLeftoverMs && age_ms >= -kJournalLeftoverMs)) {
+      return false;
+    }
+    fs::remove_file(path);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// ".<writer id><...>.<16 hex digits>.tmp"
+bool is_journal_leftover(std::string_view name) {
+  return fs::is_temporary_name(name) && name.size() > kJournalIdDigits + 1 &&
+         is_journal_writer_id(name.substr(1, kJournalIdDigits));
+}
+
+}  // namespace
+
+bool is_journal_writer_id(std::string_view text) {
+  return text.size() == kJournalIdDigits && is_journal_hex(text);
+}
+
+std::string journal_folder(const std::string& store_path) { return store_path + "-journals"; }
+
+std::string journal_lock_path(const std::string& store_path, const std::string& writer_id) {
+  return fs::join(journal_folder(store_path), writer_id + std::string(kJournalLockEnd));
+}
+
+std::string journal_segment_path(const std::string& store_path, const std::string& writer_id,
+                                 std::int64_t first) {
+  std::string name = writer_id + "-";
+  for (int shift = 60; shift >= 0; shift -= 4) name += "0123456789abcdef"[first >> shift & 15];
+  return fs::join(journal_folder(store_path), name + std::string(kJournalSegmentEnd));
+}
+
+JournalUnfinishedFile::JournalUnfinishedFile(const std::string& path)
+    : file_(fs::join(fs::parent(path), "." + fs::basename(path) + "." + random_hex(8) + ".tmp"),
+            fs::File::Mode::kCreate) {}
+
+JournalUnfinishedFile::~JournalUnfinishedFile() {
+  if (published_) return;
+  try {
+    fs::remove_file(file_.path());
+  } catch (const Error&) {  // find_journals removes it later
+  }
+}
+
+fs::File JournalUnfinishedFile::publish(const std::string& path) {
+  file_.rename_to(path);
+  published_ = true;
+  return std::move(file_);
+}
+
+void remove_journal_folder_if_empty(const std::string& folder) {
+  try {
+    fs::remove_folder_if_empty(folder);
+  } catch (const Error&) {  // it does no harm, and the next one tries again
+  }
+}
+
+void remove_journal_segments(const std::string& store_path, const std::string& writer_id) {
+  const std::string folder = journal_folder(store_path);
+  for (const std::string& name : list_journal_folder(folder)) {
+    const bool is_segment =
+        name.compare(0, kJournalIdDigits, writer_id) == 0 && parse_journal_segment(name) != 0;
+    const bool is_unfinished =
+        is_journal_leftover(name) && name.compare(1, kJournalIdDigits, writer_id) == 0;
+    if (is_segment || is_unfinished) fs::remove_file(fs::join(folder, name));
+  }
+}
+
+std::vector<JournalFiles> find_journals(const std::string& store_path) {
+  const std::string folder = journal_folder(store_path);
+  const std::vector<std::string> names = list_journal_folder(folder);
+  std::vector<JournalFiles> journals;
+  std::size_t left = names.size();
+  for (std::size_t i = 0; i < names.size();) {
+    const std::string_view name = names[i];
+    if (is_journal_leftover(name)) {
+      if (remove_journal_leftover(fs::join(folder, names[i]), now_ms())) --left;
+      ++i;
+      continue;
+    }
+    // '-' and '.' come before any digit: what belongs to one writer stands together.
+    const std::string_view id = name.substr(0, kJournalIdDigits);
+    std::size_t end = i + 1;
+    if (is_journal_writer_id(id)) {
+      while (end < names.size() && names[end].compare(0, kJournalIdDigits, id) == 0) ++end;
+      JournalFiles files;
+      files.writer_id = std::string(id);
+      files.segments = journal_segments_among(folder, names, i, end);
+      const std::string lock_path = journal_lock_path(store_path, files.writer_id);
+      const auto lock = fs::file_status(lock_path);
+      files.has_lock = lock && lock->is_regular;
+      if (files.has_lock || !files.segments.empty()) journals.push_back(std::move(files));
+    }
+    i = end;
+  }
+  if (left == 0 && (!names.empty() || fs::is_folder(folder))) {
+    remove_journal_folder_if_empty(folder);
+  }
+  return journals;
+}
+
+std::vector<JournalSegment> find_segments(const std::string& store_path,
+                                          const std::string& writer_id) {
+  const std::string folder = journal_folder(store_path);
+  const std::vector<std::string> names = list_journal_folder(folder);
+  const auto from = std::lower_bound(names.begin(), names.end(), writer_id + "-");
+  const auto until = std::lower_bound(from, names.end(), writer_id + ".");
+  return journal_segments_among(folder, names, static_cast<std::size_t>(from - names.begin()),
+                                static_cast<std::size_t>(until - names.begin()));
+}
+
+bool is_cut_off(const JournalSegment& segment, std::uint64_t seed) {
+  std::uint64_t header[4] = {};
+  try {
+    const fs::File file(segment.path, fs::File::Mode::kRead);
+    if (file.read_at(0, header, sizeof(header)) != sizeof(header)) return true;
+    JournalSlot checked;
+    checked.words = {header[1], header[2], 0};
+    if (journal_checksum(seed, 0, checked) != header[3]) return false;  // it cannot tell
+    return file.size() < (header[2] + 1) * kJournalSlotBytes;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return false;  // another process brought all of it in
+  }
+}
+
+bool read_journal(const JournalSegment& segment, std::uint64_t seed, std::int64_t from,
+                  std::int64_t until, JournalSlots& found) {
+  from = std::max(from, segment.first);
+  until = std::min(until, segment.first + segment.slots);
+  std::optional<fs::File> file;
+  try {
+    file.emplace(segment.path, fs::File::Mode::kRead);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return false;
+  }
+  if (from >= until) return true;
+  const std::size_t block_slots =
+      static_cast<std::size_t>(std::min<std::int64_t>(until - from, kJournalReadSlots));
+  const std::unique_ptr<char[]> block(new char[block_slots * kJournalSlotBytes]);
+  while (from < until) {
+    const auto wanted = static_cast<std::size_t>(
+        std::min<std::int64_t>(until - from, static_cast<std::int64_t>(block_slots)));
+    const std::size_t got =
+        file->read_at(static_cast<std::uint64_t>(from - segment.first + 1) * kJournalSlotBytes,
+                      block.get(), wanted * kJournalSlotBytes) /
+        kJournalSlotBytes;
+    const char* at = block.get();
+    for (std::size_t i = 0; i < got; ++i, at += kJournalSlotBytes) {
+      std::uint32_t checksum = 0;
+      std::memcpy(&checksum, at, sizeof(checksum));
+      if (checksum == 0) continue;  // not written
+      JournalSlot slot;
+      std::memcpy(&slot.tag, at + 4, sizeof(slot.tag));
+      std::memcpy(slot.words.data(), at + 8, sizeof(slot.words));
+      const std::int64_t number = from + static_cast<std::int64_t>(i);
+      if (checksum != journal_checksum(seed, number, slot)) {
+        found.damaged = number;
+        continue;
+      }
+      found.slots.push_back(slot);
+      found.numbers.push_back(number);
+    }
+    if (got < wanted) break;
+    from += static_cast<std::int64_t>(got);
+  }
+  return true;
+}
+
+void sync_segments(const std::string& store_path, const std::string& writer_id, std::int64_t from,
+                   std::int64_t until) {
+  bool is_new = false;
+  for (const JournalSegment& segment : find_segments(store_path, writer_id)) {
+    if (segment.first >= until || segment.first + segment.slots <= from) continue;
+    try {
+      fs::File(segment.path, fs::File::Mode::kRead).sync();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound) throw;
+    }
+    is_new = is_new || segment.first >= from;
+  }
+  // The name of a segment that holds older slots too was synced with them.
+  if (!is_new) return;
+  const std::string folder = journal_folder(store_path);
+  fs::sync_folder(folder);
+  // Nobody synced the folder's own name when it was made.
+  fs::sync_folder(fs::parent(folder));
+}
+
+void release_segments(const std::string& store_path, const std::string& writer_id,
+                      std::int64_t kept) {
+  const std::vector<JournalSegment> segments = find_segments(store_path, writer_id);
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    if (segments[i].first + segments[i].slots <= kept) fs::remove_file(segments[i].path);
+  }
+}
+
+void remove_journal(const std::string& store_path, const std::string& writer_id,
+                    std::optional<JournalLock> lock) {
+  remove_journal_segments(store_path, writer_id);
+  if (lock) return lock->remove();
+  fs::remove_folder_if_empty(journal_folder(store_path));
 }
 
 }  // namespace mlrt
@@ -12328,6 +14423,20 @@ CREATE INDEX model_aliases_by_version ON model_aliases (model, version);
 
 INSERT INTO experiments (experiment, name, creation_time, last_update_time)
 VALUES (0, 'Default', unixepoch() * 1000, unixepoch() * 1000);
+)sql",
+    R"sql(
+-- A writer's journal is in the store up to and including the slot of this number.
+ALTER TABLE writers ADD COLUMN folded_seq INTEGER NOT NULL DEFAULT 0;
+
+-- What holds for the whole store, whoever opens it: its limits, and how far they are applied.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Finished runs, the oldest first: whose metric history gives way first.
+CREATE INDEX runs_oldest_finished ON runs (coalesce(end_time, start_time))
+  WHERE status IN ('FINISHED', 'FAILED', 'KILLED');
 )sql",
 };
 
@@ -13187,8 +15296,6 @@ double stable_log1p(double u) {
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
-#include <exception>
-
 namespace mlrt {
 
 void TrainObserver::on_begin(const TrainingInfo&) {}
@@ -13641,9 +15748,6 @@ std::shared_ptr<const Model> fit_logistic(const Table& table, const std::string&
 #endif
 
 // ---- tracking/artifact_batch.cpp
-#include <optional>
-#include <set>
-
 namespace mlrt {
 namespace {
 
@@ -13773,7 +15877,7 @@ void ArtifactBatch::add_bytes(std::string_view bytes, const std::string& path) {
 std::vector<ArtifactBatch::File> ArtifactBatch::forget_replaced() {
   std::vector<File> replaced;
   {
-    Transaction transaction(*database_, Transaction::Mode::kRead);
+    Transaction transaction(*database_, Transaction::Mode::kReadStored);
     for (const File& file : files_) {
       Statement found = transaction.query(
           "SELECT size, sha256 FROM artifacts WHERE owner = ? AND path = ?", owner_, file.path);
@@ -13867,7 +15971,7 @@ std::optional<std::string> artifact_path_below(const std::string& path, const st
 ArtifactDigests artifact_digests(Database& database, const std::string& owner,
                                  const std::string& path) {
   ArtifactDigests digests;
-  Transaction transaction(database, Transaction::Mode::kRead);
+  Transaction transaction(database, Transaction::Mode::kReadStored);
   Statement row =
       path.empty()
           ? transaction.query("SELECT path, size, sha256 FROM artifacts WHERE owner = ?", owner)
@@ -13910,7 +16014,7 @@ std::string ArtifactStore::folder(const std::string& owner, bool must_be_active)
   if (!is_logged_model_id(owner)) {
     return TrackingStore(database_, artifact_root_).artifact_folder(owner, must_be_active);
   }
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const LoggedModelRow row = find_logged_model(transaction, owner);
   if (must_be_active && row.record.lifecycle_stage != "active") {
     throw Error(ErrorCode::kInvalidParameter,
@@ -13921,7 +16025,7 @@ std::string ArtifactStore::folder(const std::string& owner, bool must_be_active)
 }
 
 std::vector<ArtifactStore::RunModel> ArtifactStore::models_of_run(const std::string& run_id) const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   Statement row = transaction.query(
       "SELECT coalesce(g.value, m.name), m.model_id FROM logged_models AS m "
       "LEFT JOIN logged_model_tags AS g ON g.model = m.model AND g.key = ? "
@@ -14245,6 +16349,53 @@ std::uint64_t doctor_file_size(const std::string& path) {
   return fs::is_file(path) ? fs::file_size(path) : 0;
 }
 
+// The records of a writer's journal from the slot `from` on.
+std::uint64_t doctor_count_slots(const JournalFiles& files, std::int64_t from) {
+  constexpr std::int64_t kSlotsAtOnce = 32768;
+  const std::uint64_t seed = journal_seed(files.writer_id);
+  std::uint64_t count = 0;
+  JournalSlots found;
+  for (const JournalSegment& segment : files.segments) {
+    const std::int64_t end = segment.first + segment.slots;
+    for (std::int64_t at = std::max(from, segment.first); at < end; at += kSlotsAtOnce) {
+      found.slots.clear();
+      found.numbers.clear();
+      if (!read_journal(segment, seed, at, std::min(end, at + kSlotsAtOnce), found)) break;
+      for (const JournalSlot& slot : found.slots)
+        count += (slot.tag & kMetricSlotKindMask) == kMetricSlotPoint;
+    }
+  }
+  return count;
+}
+
+// A lock that cannot be asked is taken for one that is held.
+bool doctor_writer_is_alive(const Database& database, const JournalFiles& files) {
+  if (!files.has_lock) return false;
+  try {
+    std::optional<JournalLock> lock = JournalLock::open(database.path(), files.writer_id);
+    return lock && lock->writer_is_alive();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kPermissionDenied) throw;
+    return true;
+  }
+}
+
+void doctor_read_journals(Transaction& transaction, const Database& database, StoreFacts& facts) {
+  for (const JournalFiles& files : find_journals(database.path())) {
+    ++facts.journals;
+    if (doctor_writer_is_alive(database, files)) ++facts.live_journals;
+    for (const JournalSegment& segment : files.segments)
+      facts.journal_bytes += static_cast<std::uint64_t>(segment.slots + 1) * kJournalSlotBytes;
+    std::int64_t from = 1;
+    {
+      Statement row = transaction.query("SELECT folded_seq + 1 FROM writers WHERE writer_id = ?",
+                                        files.writer_id);
+      if (row.step()) from = row.integer(0);
+    }
+    facts.waiting_records += doctor_count_slots(files, from);
+  }
+}
+
 }  // namespace
 
 StoreFacts inspect_store(const std::shared_ptr<Database>& database,
@@ -14255,6 +16406,8 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
                          std::to_string(version / 1000 % 1000) + "." +
                          std::to_string(version % 1000);
   facts.read_only = database->read_only();
+  facts.durability = database->options().durability == Durability::kPower ? "power" : "process";
+  facts.on_network = database->on_network();
   facts.database_bytes =
       doctor_file_size(database->path()) + doctor_file_size(database->path() + "-wal");
   const fs::TreeSize artifacts = fs::tree_size(artifact_root);
@@ -14262,7 +16415,7 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
   facts.artifact_files = artifacts.files;
 
   doctor_look(facts, [&] {
-    Transaction transaction(*database, Transaction::Mode::kRead);
+    Transaction transaction(*database, Transaction::Mode::kReadStored);
     doctor_look(facts, [&] {
       facts.schema_version = doctor_number(transaction, "PRAGMA user_version");
       facts.journal_mode = doctor_text(transaction, "PRAGMA journal_mode");
@@ -14297,6 +16450,8 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
       doctor_count(transaction, "SELECT count(*) FROM model_versions", facts.model_versions,
                    nullptr);
     });
+    doctor_look(facts, [&] { doctor_read_journals(transaction, *database, facts); });
+    doctor_look(facts, [&] { facts.limits = read_store_limits_state(transaction); });
     doctor_look(facts, [&] { doctor_read_blocks(transaction, facts); });
   });
   return facts;
@@ -16016,8 +18171,8 @@ void ImportSink::flush_metrics() {
     for (auto first = waiting.second.begin(); first != waiting.second.end();) {
       const auto last = std::find_if(first, waiting.second.end(),
                                      [&](const Metric& other) { return other.key != first->key; });
-      const std::vector<Metric> points(std::make_move_iterator(first),
-                                       std::make_move_iterator(last));
+      std::vector<Metric> points(std::make_move_iterator(first), std::make_move_iterator(last));
+      thinned_.take_out(transaction(), run, points);
       report_.metrics += add_imported_metrics(transaction(), run, points);
       wrote(points.size());
       check_interrupt();
@@ -16762,7 +18917,10 @@ namespace mlrt {
 namespace {
 
 constexpr char kMetricImportWriter[] = "import";
-constexpr std::size_t kMetricValueBytes = 8;
+// As they stand in memory, low byte first (store/journal.cpp refuses to be built for others).
+constexpr std::size_t kMetricValueBytes = sizeof(double);
+// What is set aside for a history that says to be longer; it may be damaged.
+constexpr std::int64_t kMaxMetricReserve = 1 << 22;
 
 std::uint64_t metric_zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -16817,11 +18975,8 @@ bool metric_decode(std::string_view data, std::int64_t first_seq, std::int64_t c
     if (i == 0 ? seq != 0 : point.seq <= before) return false;
     point.step = metric_plus(point.step, metric_unzigzag(step));
     point.timestamp_ms = metric_plus(point.timestamp_ms, metric_unzigzag(timestamp));
-    std::uint64_t bits = 0;
-    for (std::size_t b = 0; b < kMetricValueBytes; ++b) {
-      bits |= static_cast<std::uint64_t>(static_cast<unsigned char>(data[at++])) << (8 * b);
-    }
-    std::memcpy(&point.value, &bits, sizeof(bits));
+    std::memcpy(&point.value, data.data() + at, kMetricValueBytes);
+    at += kMetricValueBytes;
     points.push_back(point);
   }
   return at == data.size();
@@ -16989,10 +19144,9 @@ std::vector<MetricGroup> metric_groups(const std::vector<MetricRecord>& records)
 }
 
 // Of the points that were stored, makes the latest one the run's and its model's, if it is that.
-void metric_update_latest(Transaction& transaction, const MetricPlace& place,
-                          const MetricGroup& group) {
-  const MetricPoint& last =
-      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_run);
+void metric_update_latest(Transaction& transaction, const MetricPlace& place, const Metric& example,
+                          const std::vector<MetricPoint>& points) {
+  const MetricPoint& last = *std::max_element(points.begin(), points.end(), metric_later_in_run);
   // The greatest (step, timestamp, value). A NaN, which is NULL here, is below all values, so that
   // the order of arrival does not matter.
   transaction.run(
@@ -17002,9 +19156,8 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
       "OR (excluded.step = step AND (excluded.timestamp > timestamp OR (excluded.timestamp = "
       "timestamp AND (value IS NULL OR excluded.value > value))))",
       place.run, place.key, last.step, last.timestamp_ms, last.value, place.link);
-  if (group.example->model_id.empty()) return;
-  const MetricPoint& newest =
-      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_time);
+  if (example.model_id.empty()) return;
+  const MetricPoint& newest = *std::max_element(points.begin(), points.end(), metric_later_in_time);
   transaction.run(
       "INSERT INTO logged_model_metrics (model, metric_key, run, dataset_name, dataset_digest, "
       "step, timestamp, value) SELECT model, ?, ?, ?, ?, ?, ?, ? FROM logged_models WHERE model_id "
@@ -17012,8 +19165,8 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
       "excluded.value WHERE excluded.timestamp > timestamp OR (excluded.timestamp = timestamp AND "
       "(excluded.step > step OR (excluded.step = step AND (value IS NULL OR excluded.value > "
       "value))))",
-      place.key, place.run, group.example->dataset_name, group.example->dataset_digest, newest.step,
-      newest.timestamp_ms, newest.value, group.example->model_id);
+      place.key, place.run, example.dataset_name, example.dataset_digest, newest.step,
+      newest.timestamp_ms, newest.value, example.model_id);
 }
 
 [[noreturn]] void metric_fail_damaged(std::int64_t run, std::int64_t key) {
@@ -17022,40 +19175,41 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
               "metric_blocks: run " + std::to_string(run) + ", metric_key " + std::to_string(key));
 }
 
-// A record as it is read, with its link's row number.
-struct MetricRow {
-  MetricPoint point;
-  std::int64_t link = 1;
-};
+// A record as it is read. Its `seq` is its link's row number, in place of its own: most of the time
+// that a long history takes goes into the memory for it.
+using MetricRow = MetricPoint;
 
 bool metric_row_less(const MetricRow& a, const MetricRow& b) {
-  if (a.point.timestamp_ms != b.point.timestamp_ms)
-    return a.point.timestamp_ms < b.point.timestamp_ms;
-  if (a.point.step != b.point.step) return a.point.step < b.point.step;
-  if (metric_value_less(a.point.value, b.point.value)) return true;
-  if (metric_value_less(b.point.value, a.point.value)) return false;
-  return a.link > b.link;  // 1, no link, comes last and falls away
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms < b.timestamp_ms;
+  if (a.step != b.step) return a.step < b.step;
+  if (metric_value_less(a.value, b.value)) return true;
+  if (metric_value_less(b.value, a.value)) return false;
+  return a.seq > b.seq;  // link 1, which is none, comes last and falls away
 }
 
 std::vector<MetricRow> metric_rows(Transaction& transaction, std::int64_t run, std::int64_t key) {
   std::vector<MetricRow> rows;
-  std::vector<MetricPoint> points;
+  {
+    Statement total = transaction.query(
+        "SELECT total(count) FROM metric_blocks WHERE run = ? AND metric_key = ?", run, key);
+    if (total.step()) {
+      rows.reserve(static_cast<std::size_t>(
+          std::clamp<std::int64_t>(total.integer(0), 0, kMaxMetricReserve)));
+    }
+  }
   Statement block = transaction.query(
       "SELECT link, first_seq, count, data FROM metric_blocks WHERE run = ? AND metric_key = ?",
       run, key);
   while (block.step()) {
-    points.clear();
-    if (!metric_decode(block.bytes(3), block.integer(1), block.integer(2), points))
+    const std::size_t begin = rows.size();
+    if (!metric_decode(block.bytes(3), block.integer(1), block.integer(2), rows))
       metric_fail_damaged(run, key);
-    for (const MetricPoint& point : points) rows.push_back({point, block.integer(0)});
+    const std::int64_t link = block.integer(0);
+    for (std::size_t i = begin; i < rows.size(); ++i) rows[i].seq = link;
   }
   if (!std::is_sorted(rows.begin(), rows.end(), metric_row_less))
     std::sort(rows.begin(), rows.end(), metric_row_less);
-  rows.erase(std::unique(rows.begin(), rows.end(),
-                         [](const MetricRow& a, const MetricRow& b) {
-                           return metric_same_point(a.point, b.point);
-                         }),
-             rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end(), metric_same_point), rows.end());
   return rows;
 }
 
@@ -17067,10 +19221,10 @@ std::vector<MetricRow> metric_sample(const std::vector<MetricRow>& rows, std::si
     const std::size_t end = rows.size() * (i + 1) / stretches;
     std::size_t least = end, greatest = end;
     for (std::size_t at = begin; at < end; ++at) {
-      const double value = rows[at].point.value;
+      const double value = rows[at].value;
       if (std::isnan(value)) continue;
-      if (least == end || value < rows[least].point.value) least = at;
-      if (greatest == end || value > rows[greatest].point.value) greatest = at;
+      if (least == end || value < rows[least].value) least = at;
+      if (greatest == end || value > rows[greatest].value) greatest = at;
     }
     if (least == end) continue;
     kept.push_back(least);
@@ -17089,9 +19243,7 @@ void encode_metric_point(std::string& data, const MetricPoint& before, const Met
   metric_put_number(data, static_cast<std::uint64_t>(metric_minus(point.seq, before.seq)));
   metric_put_number(data, metric_zigzag(metric_minus(point.step, before.step)));
   metric_put_number(data, metric_zigzag(metric_minus(point.timestamp_ms, before.timestamp_ms)));
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, &point.value, sizeof(bits));
-  for (std::size_t i = 0; i < kMetricValueBytes; ++i) data += static_cast<char>(bits >> (8 * i));
+  data.append(reinterpret_cast<const char*>(&point.value), kMetricValueBytes);
 }
 
 void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int64_t count,
@@ -17103,26 +19255,38 @@ void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int
               "the store is damaged: a block of metrics cannot be read; restore it from a copy");
 }
 
+std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id) {
+  return metric_writer_number(transaction, writer_id, "live");
+}
+
+std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
+                              const Metric& example, const std::vector<MetricPoint>& points) {
+  if (points.empty()) return 0;
+  MetricPlace place;
+  place.run = run;
+  place.writer = writer;
+  place.key = metric_key_number(transaction, example.key);
+  place.link = metric_link_number(transaction, example);
+  std::size_t added = 0;
+  MetricAppender appender(transaction, place);
+  for (const MetricPoint& point : points) {
+    const std::optional<std::int64_t> last = appender.last_seq();
+    if (last && point.seq <= *last) continue;
+    appender.add(point);
+    ++added;
+  }
+  appender.write();
+  if (added != 0) metric_update_latest(transaction, place, example, points);
+  return added;
+}
+
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records) {
   if (records.empty()) return 0;
-  MetricPlace place;
-  place.run = run;
-  place.writer = metric_writer_number(transaction, writer_id, "live");
+  const std::int64_t writer = live_writer_row(transaction, writer_id);
   std::size_t added = 0;
-  for (const MetricGroup& group : metric_groups(records)) {
-    place.key = metric_key_number(transaction, group.example->key);
-    place.link = metric_link_number(transaction, *group.example);
-    MetricAppender appender(transaction, place);
-    for (const MetricPoint& point : group.points) {
-      const std::optional<std::int64_t> last = appender.last_seq();
-      if (last && point.seq <= *last) continue;
-      appender.add(point);
-      ++added;
-    }
-    appender.write();
-    metric_update_latest(transaction, place, group);
-  }
+  for (const MetricGroup& group : metric_groups(records))
+    added += add_metric_points(transaction, run, writer, *group.example, group.points);
   return added;
 }
 
@@ -17166,7 +19330,7 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
       ++added;
     }
     appender.write();
-    metric_update_latest(transaction, place, group);
+    metric_update_latest(transaction, place, *group.example, group.points);
   }
   return added;
 }
@@ -17184,13 +19348,13 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
   std::map<std::int64_t, Metric> links;
   std::vector<Metric> history;
   history.reserve(rows.size());
-  for (const MetricRow& row : rows) {
-    const auto [link, is_new] = links.try_emplace(row.link);
+  for (const MetricRow& row : rows) {  // its seq is its link
+    const auto [link, is_new] = links.try_emplace(row.seq);
     if (is_new) {
       link->second.key = key;
       Statement found = transaction.query(
           "SELECT model_id, dataset_name, dataset_digest FROM metric_links WHERE link = ?",
-          row.link);
+          row.seq);
       if (found.step()) {
         link->second.model_id = found.text(0);
         link->second.dataset_name = found.text(1);
@@ -17198,9 +19362,9 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
       }
     }
     history.push_back(link->second);
-    history.back().value = row.point.value;
-    history.back().timestamp_ms = row.point.timestamp_ms;
-    history.back().step = row.point.step;
+    history.back().value = row.value;
+    history.back().timestamp_ms = row.timestamp_ms;
+    history.back().step = row.step;
   }
   return history;
 }
@@ -17213,6 +19377,1023 @@ std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64
       run);
   while (row.step()) keys.push_back(row.text(0));
   return keys;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/metric_folder.cpp
+#include <thread>
+
+namespace mlrt {
+namespace {
+
+// Long enough to be efficient, short enough (some 30 ms) not to hold others up.
+constexpr std::size_t kSlotsPerFold = 32768;
+// What it costs to begin with another metric, in points.
+constexpr std::size_t kPointsPerGroup = 16;
+// How many slots are read at once.
+constexpr std::int64_t kSlotsPerRead = 8192;
+// Whoever holds the lock of folding for longer was stopped; the store's own lock still keeps order.
+constexpr int kFoldingLockMs = 100;
+// A copy of memory that is being written can miss a slot and have the next one. What is still
+// missing after this is damaged.
+constexpr std::int64_t kGapMs = 20;
+
+}  // namespace
+
+// What one transaction brings in.
+struct MetricFolder::Batch {
+  struct Group {
+    std::string run_id;
+    Metric example;
+    std::vector<MetricPoint> points;
+  };
+  struct Waiting {
+    std::uint32_t channel;
+    MetricPoint point;
+  };
+  std::unordered_map<std::string, std::size_t> places;  // by identity
+  std::vector<Group> groups;
+  std::vector<Waiting> waiting;  // points of a batch whose end is not there yet
+  std::int64_t from = 0;         // slots below are folded
+  std::int64_t complete = 0;     // the last slot that may count as folded
+  std::size_t points = 0, lost = 0;
+};
+
+MetricFolder::MetricFolder(std::string store_path, std::string writer_id)
+    : store_path_(std::move(store_path)),
+      writer_id_(std::move(writer_id)),
+      seed_(journal_seed(writer_id_)) {}
+
+void MetricFolder::lock_folding() {
+  if (!lock_) lock_ = JournalLock::open(store_path_, writer_id_);
+  if (!lock_) return;
+  const std::int64_t start_ms = monotonic_ms();
+  while (!lock_->try_lock_folding() && monotonic_ms() - start_ms < kFoldingLockMs)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+bool MetricFolder::writer_is_gone() {
+  if (gone_) return true;
+  if (!lock_) lock_ = JournalLock::open(store_path_, writer_id_);
+  // Without a lock file there is no writer: it comes first and goes last.
+  gone_ = !lock_ || !lock_->writer_is_alive();
+  return gone_;
+}
+
+bool MetricFolder::has_news(const std::vector<JournalSegment>& segments) const {
+  const std::int64_t next = folded_ + 1;
+  JournalSlots found;
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    if (segment->first > next) return true;
+    if (segment->first + segment->slots > next)
+      return read_journal(*segment, seed_, next, next + 1, found) && !found.slots.empty();
+  }
+  return false;
+}
+
+void MetricFolder::remove_files() {
+  remove_journal(store_path_, writer_id_, std::exchange(lock_, std::nullopt));
+}
+
+bool MetricFolder::is_lasting_gap(std::int64_t at) {
+  // What is before the gap that was seen last has been passed once.
+  if (gone_ || at < gap_) return true;
+  const std::int64_t now = monotonic_ms();
+  if (gap_ != at) {
+    gap_ = at;
+    gap_since_ms_ = now;
+  }
+  return now - gap_since_ms_ >= kGapMs;
+}
+
+// Returns false for a point whose channel is unknown.
+bool MetricFolder::take_slot(const JournalSlot& slot, std::int64_t number, Batch& batch) {
+  const std::uint32_t kind = slot.tag & kMetricSlotKindMask;
+  if (kind == kMetricSlotDefinition || kind == kMetricSlotText) {
+    definitions_.take(slot);
+    if (!definitions_.is_open() && batch.waiting.empty() && number >= batch.from)
+      batch.complete = number;
+    return true;
+  }
+  if (number < batch.from) return true;
+  if (kind == kMetricSlotAbort) {
+    batch.waiting.clear();
+    batch.complete = number;
+    return true;
+  }
+  if (kind != kMetricSlotPoint) return false;
+  MetricPoint point{number, static_cast<std::int64_t>(slot.words[0]),
+                    static_cast<std::int64_t>(slot.words[1]), 0};
+  std::memcpy(&point.value, &slot.words[2], sizeof(point.value));
+  const std::uint32_t channel_number = slot.tag & kMetricSlotNumberMask;
+  ChannelDefinitions::Channel* channel = definitions_.find(channel_number);
+  if (channel != nullptr && channel->mark != fold_number_) {
+    const auto [place, is_new] = batch.places.emplace(channel->identity, batch.groups.size());
+    if (is_new) batch.groups.push_back({channel->run_id, channel->example, {}});
+    channel->mark = fold_number_;
+    channel->place = place->second;
+  }
+  if ((slot.tag & kMetricSlotMore) != 0) {
+    if (channel != nullptr)
+      batch.waiting.push_back({static_cast<std::uint32_t>(channel->place), point});
+    return channel != nullptr;
+  }
+  for (const Batch::Waiting& before : batch.waiting)
+    batch.groups[before.channel].points.push_back(before.point);
+  batch.points += batch.waiting.size();
+  batch.waiting.clear();
+  batch.complete = number;
+  if (channel == nullptr) return false;
+  batch.groups[channel->place].points.push_back(point);
+  ++batch.points;
+  return true;
+}
+
+// Reads until the batch is full and whole. False if there is nothing that could be folded.
+bool MetricFolder::read(const std::vector<JournalSegment>& segments,
+                        std::optional<std::int64_t> until, Batch& batch) {
+  ++fold_number_;
+  std::int64_t expected = batch.from;
+  const auto lose = [&batch, &expected](std::int64_t next) {
+    if (next > std::max(expected, batch.from))
+      batch.lost += static_cast<std::size_t>(next - std::max(expected, batch.from));
+    expected = next;
+  };
+  JournalSlots found;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const JournalSegment& segment = segments[i];
+    const bool is_last = i + 1 == segments.size();
+    // A segment may be left before it is full.
+    std::int64_t end = segment.first + segment.slots;
+    if (!is_last) end = std::min(end, segments[i + 1].first);
+    if (until) end = std::min(end, *until);
+    if (end <= expected) continue;
+    if (segment.first > expected) lose(segment.first);  // a whole file is missing
+    // All slots are written where others follow, or the writer itself says so.
+    const bool is_written = !is_last || until.has_value();
+    if (defined_segment_ != segment.first || scanned_ != expected) {
+      definitions_.clear();
+      defined_segment_ = segment.first;
+      expected = segment.first;
+    }
+    for (std::int64_t at = expected; at < end;) {
+      const std::int64_t stop = std::min(end, at + kSlotsPerRead);
+      found.slots.clear();
+      found.numbers.clear();
+      if (!read_journal(segment, seed_, at, stop, found) && !is_written)
+        return batch.complete >= batch.from;
+      damaged_ = std::max(damaged_, found.damaged);
+      for (std::size_t k = 0; k < found.slots.size(); ++k) {
+        const std::int64_t number = found.numbers[k];
+        if (number != expected) {
+          if (!is_written && number > batch.from && !is_lasting_gap(expected))
+            return batch.complete >= batch.from;
+          lose(number);
+        }
+        if (!take_slot(found.slots[k], number, batch)) ++batch.lost;
+        expected = scanned_ = number + 1;
+      }
+      if (is_written) {
+        lose(stop);
+        scanned_ = expected;
+      } else if (expected < stop && !gone_) {
+        return batch.complete >= batch.from;
+      }
+      if (batch.points + kPointsPerGroup * batch.groups.size() >= kSlotsPerFold &&
+          batch.waiting.empty()) {
+        return true;
+      }
+      at = stop;
+    }
+  }
+  if (until && batch.complete < *until - 1) {
+    // Acknowledged, so its last slot is damaged: what is left of it counts.
+    for (const Batch::Waiting& before : batch.waiting)
+      batch.groups[before.channel].points.push_back(before.point);
+    batch.waiting.clear();
+    batch.complete = *until - 1;
+  }
+  return batch.complete >= batch.from;
+}
+
+bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, int timeout_ms) {
+  lock_folding();
+  std::size_t orphans = 0;
+  Batch batch;
+  bool any = false, cut_off = false;
+  try {
+    Transaction transaction(database, Transaction::Mode::kWrite, timeout_ms);
+    const std::int64_t writer = live_writer_row(transaction, writer_id_);
+    {
+      Statement row = transaction.query("SELECT folded_seq FROM writers WHERE writer = ?", writer);
+      if (row.step()) folded_ = row.integer(0);
+    }
+    batch.from = folded_ + 1;
+    batch.complete = folded_;
+    const std::vector<JournalSegment> segments = find_segments(store_path_, writer_id_);
+    any = read(segments, until, batch);
+    // Of the others it shows: the next one begins where they should end.
+    if (!any && gone_ && !segments.empty())
+      cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
+    if (any) {
+      std::unordered_map<std::string, std::int64_t> runs;
+      for (const Batch::Group& group : batch.groups) {
+        const auto [run, is_new] = runs.try_emplace(group.run_id, 0);
+        if (is_new) {
+          Statement row = transaction.query("SELECT run FROM runs WHERE run_id = ?", group.run_id);
+          if (row.step()) run->second = row.integer(0);
+        }
+        if (run->second == 0) {
+          orphans += group.points.size();
+        } else {
+          add_metric_points(transaction, run->second, writer, group.example, group.points);
+        }
+      }
+      transaction.run("UPDATE writers SET folded_seq = ? WHERE writer = ?", batch.complete, writer);
+      transaction.commit();
+      folded_ = batch.complete;
+    }
+  } catch (const std::exception&) {
+    scanned_ = 0;  // what was read will be read again
+    if (lock_) lock_->unlock_folding();
+    throw;
+  }
+  // A batch that has begun is read again from its start.
+  if (scanned_ != folded_ + 1) scanned_ = 0;
+  if (lock_) lock_->unlock_folding();
+  if (cut_off) {
+    log_warn("the end of a journal is cut off or damaged: metrics that stood there are lost",
+             {{"store", store_path_}, {"journal", writer_id_}});
+  }
+  if (any && batch.lost > 0) {
+    log_warn(
+        "a journal is damaged: a part of its metrics is lost",
+        {{"store", store_path_}, {"journal", writer_id_}, {"records", std::to_string(batch.lost)}});
+  }
+  if (orphans > 0) {
+    log_warn("metrics of a run that the store does not have were dropped",
+             {{"store", store_path_}, {"records", std::to_string(orphans)}});
+  }
+  return any;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/metric_journal.cpp
+namespace mlrt {
+namespace {
+
+// How often readers are told that something is not shown.
+constexpr std::int64_t kTellMs = 10000;
+// Runs that are kept open for calls that name them by their id.
+constexpr std::size_t kRecentRuns = 1024;
+
+// Small where the bound is: together with what is left of the first segment, and of the last one
+// not yet used, the files stay below it.
+std::size_t journal_segment_bytes(std::uint64_t backlog_bytes) {
+  return static_cast<std::size_t>(
+      std::clamp<std::uint64_t>(backlog_bytes / 8, 64 << 10, JournalOptions().max_segment_bytes));
+}
+
+}  // namespace
+
+MetricJournal& MetricJournal::of(Database& database) {
+  return static_cast<MetricJournal&>(
+      database.companion([](Database& opened) -> std::unique_ptr<StoreCompanion> {
+        return std::make_unique<MetricJournal>(opened);
+      }));
+}
+
+MetricJournal::MetricJournal(Database& database)
+    : database_(database),
+      synced_calls_(database.options().durability == Durability::kPower),
+      segment_bytes_(journal_segment_bytes(database.options().backlog_bytes)),
+      backlog_slots_(static_cast<std::int64_t>(
+          (std::max<std::uint64_t>(database.options().backlog_bytes, 1 << 20) -
+           2 * segment_bytes_) /
+          kJournalSlotBytes)) {
+  begin_process();
+}
+
+MetricJournal::~MetricJournal() = default;
+
+// Under mutex_. In a child all that the parent has is let go of.
+void MetricJournal::begin_process() {
+  database_.require_whole();
+  if (writer_) {
+    writer_->abandon();
+    static_cast<void>(worker_.release());
+  }
+  JournalOptions options;
+  options.mapped = !database_.on_network();
+  options.max_segment_bytes = segment_bytes_;
+  const std::string writer_id = random_hex(16);
+  writer_ = std::make_unique<JournalWriter>(database_.path(), writer_id, options);
+  own_folder_ = std::make_unique<MetricFolder>(database_.path(), writer_id);
+  other_folders_.clear();
+  worker_ = std::make_unique<Worker>();
+  published_ = folded_ = released_ = 1;
+  batch_is_open_ = false;
+  is_working_ = false;
+  generation_.store(process_generation());
+}
+
+void MetricJournal::require_own_process() {
+  if (generation_.load(std::memory_order_acquire) == process_generation()) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (generation_ != process_generation()) begin_process();
+}
+
+// ---- runs
+
+std::shared_ptr<RunMetrics> MetricJournal::adopt_run(const std::string& run_id) {
+  require_own_process();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::weak_ptr<RunMetrics>& known = runs_[run_id];
+  std::shared_ptr<RunMetrics> run = known.lock();
+  if (!run) {
+    run = std::make_shared<RunMetrics>(run_id);
+    known = run;
+  }
+  run->stale_ = 0;
+  if (runs_.size() >= runs_to_prune_) {
+    for (auto it = runs_.begin(); it != runs_.end();)
+      it = it->second.expired() ? runs_.erase(it) : std::next(it);
+    runs_to_prune_ = 2 * runs_.size() + kRecentRuns;
+  }
+  if (recent_.size() < kRecentRuns) {
+    recent_.push_back(run);
+  } else {
+    recent_[next_recent_++ % kRecentRuns] = run;
+  }
+  return run;
+}
+
+std::shared_ptr<RunMetrics> MetricJournal::open_run(const std::string& run_id) {
+  require_own_process();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto known = runs_.find(run_id);
+    if (known != runs_.end()) {
+      std::shared_ptr<RunMetrics> run = known->second.lock();
+      if (run && run->stale_ == 0) return run;
+    }
+  }
+  {
+    Transaction transaction(database_, Transaction::Mode::kReadStored);
+    find_active_run_row(transaction, run_id);
+  }
+  return adopt_run(run_id);
+}
+
+void MetricJournal::forget_run(const std::string& run_id) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = runs_.find(run_id);
+  if (known == runs_.end()) return;
+  if (const std::shared_ptr<RunMetrics> run = known->second.lock()) run->stale_ = ++deletions_;
+}
+
+void MetricJournal::forget_all_runs() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++deletions_;
+  for (const auto& entry : runs_) {
+    if (const std::shared_ptr<RunMetrics> run = entry.second.lock()) run->stale_ = deletions_;
+  }
+}
+
+void MetricJournal::revalidate(RunMetrics& run) {
+  std::uint64_t stale = run.stale_.load();
+  {
+    Transaction transaction(database_, Transaction::Mode::kReadStored);
+    find_active_run_row(transaction, run.run_id_);
+  }
+  run.stale_.compare_exchange_strong(stale, 0);  // it may have been deleted again since
+  const std::lock_guard<std::mutex> lock(mutex_);
+  run.models_.clear();
+}
+
+// Only a model that is there can have metrics: a mistyped id would lose them.
+void MetricJournal::require_models(RunMetrics& run, const std::vector<Metric>& metrics) {
+  std::set<std::string> unknown;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Metric& metric : metrics) {
+      if (!metric.model_id.empty() && run.models_.count(metric.model_id) == 0)
+        unknown.insert(metric.model_id);
+    }
+  }
+  if (unknown.empty()) return;
+  {
+    Transaction transaction(database_, Transaction::Mode::kReadStored);
+    for (const std::string& model_id : unknown) find_logged_model(transaction, model_id);
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (run.models_.size() > RunMetrics::kMaxChannels) run.models_.clear();
+  run.models_.insert(unknown.begin(), unknown.end());
+}
+
+// ---- appending
+
+void MetricJournal::log(RunMetrics& run, std::string_view key, double value, std::int64_t step,
+                        std::int64_t timestamp_ms) {
+  if (timestamp_ms == 0) timestamp_ms = now_ms();
+  if (run.stale_.load(std::memory_order_relaxed) != 0) revalidate(run);
+  const std::uint64_t hash = RunMetrics::hash(key);
+  Lock lock = lock_for_appending(1);
+  RunMetrics::Channel* channel = run.find(key, hash);
+  if (channel == nullptr || timestamp_ms < 0) {
+    Metric metric;
+    metric.key = key;
+    metric.value = value;
+    metric.timestamp_ms = timestamp_ms;
+    check_metric(metric, "");
+    channel = &run.add(metric, hash);
+  }
+  run.last_ = channel;
+  append(run, *channel, value, step, timestamp_ms, false);
+  acknowledge(lock);
+}
+
+void MetricJournal::log(RunMetrics& run, const std::vector<Metric>& metrics) {
+  if (metrics.empty()) return;
+  const std::int64_t now = now_ms();
+  if (run.stale_ != 0) revalidate(run);
+  require_models(run, metrics);
+  Lock lock = lock_for_appending(metrics.size());
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const Metric& metric = metrics[i];
+    const std::uint64_t hash = RunMetrics::hash(metric);
+    RunMetrics::Channel* channel = run.find(metric, hash);
+    if (channel == nullptr) channel = &run.add(metric, hash);
+    const bool more = i + 1 < metrics.size();
+    append(run, *channel, metric.value, metric.step,
+           metric.timestamp_ms == 0 ? now : metric.timestamp_ms, more);
+    batch_is_open_ = more;
+  }
+  acknowledge(lock);
+}
+
+MetricJournal::Lock MetricJournal::lock_for_appending(std::size_t slots) {
+  if (database_.read_only()) {
+    throw Error(
+        ErrorCode::kPermissionDenied,
+        "the store '" + database_.path() + "' is read-only: the system allows no change to it");
+  }
+  Lock lock(mutex_);
+  if (generation_.load(std::memory_order_relaxed) != process_generation()) begin_process();
+  if (batch_is_open_) end_broken_batch();
+  if (writer_->next() - released_.load(std::memory_order_relaxed) +
+          static_cast<std::int64_t>(slots) >
+      backlog_slots_) {
+    wait_for_room(lock, static_cast<std::int64_t>(slots));
+    if (batch_is_open_) end_broken_batch();  // of another thread meanwhile
+  }
+  return lock;
+}
+
+// Published at once: the backlog is to be free of it again.
+void MetricJournal::end_broken_batch() {
+  if (writer_->room() == 0) writer_->begin_segment();
+  writer_->append({kMetricSlotAbort, {0, 0, 0}});
+  batch_is_open_ = false;
+  published_.store(writer_->next(), std::memory_order_release);
+}
+
+void MetricJournal::append(RunMetrics& run, RunMetrics::Channel& channel, double value,
+                           std::int64_t step, std::int64_t timestamp_ms, bool more) {
+  while (channel.segment != writer_->segment() || writer_->room() == 0) {
+    if (writer_->room() == 0) {
+      writer_->begin_segment();
+    } else {
+      define(channel, run.run_id_);
+    }
+  }
+  JournalSlot slot;
+  slot.tag = kMetricSlotPoint | channel.number | (more ? kMetricSlotMore : 0);
+  slot.words[0] = static_cast<std::uint64_t>(step);
+  slot.words[1] = static_cast<std::uint64_t>(timestamp_ms);
+  std::memcpy(&slot.words[2], &value, sizeof(value));
+  writer_->append(slot);
+}
+
+void MetricJournal::define(RunMetrics::Channel& channel, const std::string& run_id) {
+  if (channel_segment_ != writer_->segment()) {
+    channel_segment_ = writer_->segment();
+    next_channel_ = 0;
+  }
+  const std::uint32_t number = next_channel_++;
+  const std::vector<JournalSlot> slots = define_channel(number, run_id, channel.example);
+  if (writer_->room() <= slots.size()) {  // no room for a metric behind it
+    writer_->begin_segment();
+    return;
+  }
+  for (const JournalSlot& slot : slots) writer_->append(slot);
+  channel.number = number;
+  channel.segment = writer_->segment();
+}
+
+// Publishes what was appended; in the mode that survives a power cut, returns when it does.
+void MetricJournal::acknowledge(Lock& lock) {
+  const std::int64_t until = writer_->next();
+  published_.store(until, std::memory_order_release);
+  bool no_thread = false;
+  if (!is_working_.load(std::memory_order_relaxed)) {
+    wake();
+    no_thread = !is_working_.load(std::memory_order_relaxed);
+  }
+  if (!synced_calls_ && !no_thread) return;
+  const std::string writer_id = writer_->writer_id();
+  Worker& worker = *worker_;
+  lock.unlock();
+  if (synced_calls_) sync_acknowledged(worker, writer_id, until);
+  if (no_thread) work_without_thread();
+}
+
+// Whoever comes first syncs for all who wait; those who come meanwhile wait for the next sync,
+// which one of them does.
+void MetricJournal::sync_acknowledged(Worker& worker, const std::string& writer_id,
+                                      std::int64_t until) {
+  std::unique_lock<std::mutex> lock(worker.sync_mutex);
+  for (;;) {
+    worker.synced_more.wait(lock, [&] { return worker.synced >= until || !worker.is_syncing; });
+    if (worker.synced >= until) return;
+    worker.is_syncing = true;
+    const std::int64_t from = worker.synced;
+    const std::int64_t all = published_.load(std::memory_order_acquire);
+    lock.unlock();
+    try {
+      sync_segments(database_.path(), writer_id, from, all);
+    } catch (const std::exception&) {
+      lock.lock();
+      worker.is_syncing = false;
+      worker.synced_more.notify_all();
+      throw;
+    }
+    lock.lock();
+    worker.synced = all;
+    worker.is_syncing = false;
+    worker.synced_more.notify_all();
+  }
+}
+
+void MetricJournal::wait_for_room(Lock& lock, std::int64_t slots) {
+  const std::int64_t start_ms = monotonic_ms();
+  std::int64_t progress = released_.load();
+  std::int64_t since_ms = start_ms;
+  for (;;) {
+    const std::int64_t released = released_.load();
+    if (writer_->next() == released || writer_->next() - released + slots <= backlog_slots_) return;
+    if (released != progress) {
+      progress = released;
+      since_ms = monotonic_ms();
+    } else if (monotonic_ms() - since_ms > database_.options().busy_timeout_ms) {
+      const std::lock_guard<std::mutex> reading(worker_->mutex);
+      throw Error(ErrorCode::kUnavailable,
+                  "the metric was not logged: the journal has reached its bound, and the store "
+                  "takes nothing in" +
+                      (worker_->troubled ? std::string(": ") + worker_->error : ""));
+    }
+    wake();
+    if (!is_working_) {  // there is no thread: this one does its work
+      lock.unlock();
+      work_without_thread();
+      std::this_thread::sleep_for(kGatherTime / 10);
+      lock.lock();
+      continue;
+    }
+    {
+      const std::lock_guard<std::mutex> telling(worker_->mutex);
+      worker_->urgent = true;
+      worker_->wake.notify_one();
+    }
+    worker_->room.wait_for(lock, std::chrono::milliseconds(20));
+  }
+}
+
+// ---- StoreCompanion
+
+// Every reader meets the same, so it is said now and then.
+void MetricJournal::tell_reader(const char* message, const Error& error) {
+  const std::int64_t now = monotonic_ms();
+  std::int64_t before = told_reader_ms_.load();
+  if (before != 0 && now - before < kTellMs) return;
+  if (told_reader_ms_.compare_exchange_strong(before, now))
+    log_warn(message, {{"store", database_.path()}, {"error", error.message()}});
+}
+
+void MetricJournal::before_read() {
+  try {
+    fold_own();
+  } catch (const Error& error) {
+    // A full disk, a store that another process holds: what is in it can still be read.
+    if (error.code() != ErrorCode::kIo && error.code() != ErrorCode::kUnavailable) throw;
+    tell_reader("the latest metrics are not shown: the store takes nothing in", error);
+  }
+  fold_others();
+}
+
+void MetricJournal::committed() noexcept {
+  try {
+    require_own_process();
+  } catch (const std::exception&) {  // the next metric tells
+    return;
+  }
+  if (!is_working_.load() && !database_.is_durable()) wake();
+}
+
+void MetricJournal::close() noexcept {
+  try {
+    if (generation_ != process_generation()) {  // a child that never used it
+      static_cast<void>(worker_.release());
+      return;
+    }
+    {
+      const std::lock_guard<std::mutex> lock(worker_->mutex);
+      worker_->stop = true;
+      worker_->wake.notify_one();
+    }
+    if (worker_->thread.joinable()) worker_->thread.join();
+    fold_own();
+    database_.make_durable(published_ != 1);
+    writer_->remove();
+  } catch (const std::exception& error) {
+    log_warn("metrics stay in the journal, from which the next one to open the store takes them",
+             {{"store", database_.path()}, {"error", error.what()}});
+  }
+}
+
+bool MetricJournal::try_hold(std::timed_mutex* of_database) noexcept {
+  if (!lock_within(fold_mutex_, kForkLockMs)) return false;
+  if (!lock_within(*of_database, kForkLockMs)) {
+    fold_mutex_.unlock();
+    return false;
+  }
+  mutex_.lock();  // nobody who has it waits for another lock
+  return true;
+}
+
+void MetricJournal::let_go() noexcept {
+  if (generation_ != process_generation()) {
+    // The child's: as long as one of its files is open, the parent's locks live on with them.
+    writer_->abandon();
+    own_folder_->abandon();
+    other_folders_.clear();
+  }
+  fold_mutex_.unlock();
+  mutex_.unlock();
+}
+
+// From here on begin_process() refuses.
+void MetricJournal::was_torn() noexcept {
+  new (&mutex_) std::mutex;
+  new (&fold_mutex_) std::timed_mutex;
+}
+
+}  // namespace mlrt
+
+// ---- tracking/metric_journal_thread.cpp
+namespace mlrt {
+namespace {
+
+// A power cut loses at most a second: this, and the time that a sync takes.
+constexpr std::int64_t kSyncMs = 400;
+// How often the store's limits are looked at while something is logged.
+constexpr std::int64_t kLimitsMs = 5000;
+// And how much later when that failed.
+constexpr std::int64_t kLimitsPauseMs = 60000;
+// How long the thread waits for the store before it looks after the journal, and waits again.
+constexpr int kFoldTimeoutMs = 200;
+// After an error the thread waits before it folds again, twice as long each time.
+constexpr std::int64_t kFirstPauseMs = 100, kLongestPauseMs = 5000;
+// How often a thread that cannot be made is tried again.
+constexpr std::int64_t kThreadRetryMs = 1000;
+// How long a reader waits for a store that others hold before it answers without their journals.
+constexpr int kOthersTimeoutMs = 2000;
+
+}  // namespace
+
+void MetricJournal::wake() noexcept {
+  if (is_working_.exchange(true)) return;
+  Worker& worker = *worker_;
+  // The thread begins with this mutex too, so nobody finds it half made.
+  const std::lock_guard<std::mutex> lock(worker.mutex);
+  if (worker.stop) return;
+  if (worker.thread.joinable()) {
+    worker.wake.notify_one();
+    return;
+  }
+  const std::int64_t now = monotonic_ms();
+  if (!worker.told_no_thread || now - worker.no_thread_ms >= kThreadRetryMs) {
+    try {
+      const SignalMask no_signals;
+      worker.thread = std::thread([this, &worker] { work(worker); });
+      return;
+    } catch (const std::exception& error) {
+      worker.no_thread_ms = now;
+      if (!std::exchange(worker.told_no_thread, true)) {
+        log_warn("no thread can be made to bring metrics into the store: it is done in between",
+                 {{"error", error.what()}});
+      }
+    }
+  }
+  is_working_ = false;
+}
+
+// Now and then, whoever logs does it. What is logged last waits for a reader, or for the end.
+void MetricJournal::work_without_thread() {
+  Worker& worker = *worker_;
+  const std::unique_lock<std::mutex> duty(worker.duty, std::try_to_lock);
+  const std::int64_t now = monotonic_ms();
+  if (!duty.owns_lock() || now - worker.alone_ms < kGatherTime.count()) return;
+  worker.alone_ms = now;
+  try_to(worker, &MetricJournal::fold_all);
+  try_to(worker, &MetricJournal::keep_promises);
+}
+
+void MetricJournal::work(Worker& worker) {
+  const std::lock_guard<std::mutex> duty(worker.duty);
+  worker.patience_ms = database_.options().busy_timeout_ms;
+  while (rest(worker)) {
+    const bool folded = try_to(worker, &MetricJournal::fold_all);
+    // The journal is kept from harm also when the store takes nothing in.
+    if (!try_to(worker, &MetricJournal::keep_promises) || !folded) continue;
+    apply_limits(worker);
+    // Whoever appends or commits after this wakes the thread; what came before is seen here.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_working_ = false;
+    if (folded_.load() < published_.load() || !database_.is_durable()) is_working_ = true;
+  }
+}
+
+// Until there is something to do, and enough of it. False at the end.
+bool MetricJournal::rest(Worker& worker) {
+  std::unique_lock<std::mutex> lock(worker.mutex);
+  worker.wake.wait(lock, [this, &worker] { return worker.stop || is_working_; });
+  const bool is_well = worker.pause_ms == 0;
+  worker.wake.wait_for(lock, is_well ? kGatherTime : 2 * kGatherTime,
+                       [&worker, is_well] { return worker.stop || (worker.urgent && is_well); });
+  return !worker.stop;
+}
+
+// False if it failed or is not done; a failure is said once.
+bool MetricJournal::try_to(Worker& worker, bool (MetricJournal::*act)(Worker&)) {
+  try {
+    return (this->*act)(worker);
+  } catch (const std::exception& error) {
+    const bool is_first = worker.pause_ms == 0;
+    worker.pause_ms = std::clamp(2 * worker.pause_ms, kFirstPauseMs, kLongestPauseMs);
+    worker.retry_ms = monotonic_ms() + worker.pause_ms;
+    if (is_first) {
+      log_warn("metrics wait in the journal: the store takes nothing in",
+               {{"store", database_.path()}, {"error", error.what()}});
+    }
+    const std::lock_guard<std::mutex> lock(worker.mutex);
+    worker.troubled = true;
+    worker.urgent = false;
+    std::snprintf(worker.error, sizeof(worker.error), "%s", error.what());
+    return false;
+  }
+}
+
+bool MetricJournal::fold_all(Worker& worker) {
+  {
+    const std::lock_guard<std::mutex> lock(worker.mutex);
+    if (worker.pause_ms != 0 && !worker.urgent && monotonic_ms() < worker.retry_ms) return false;
+  }
+  while (folded_.load() < published_.load(std::memory_order_acquire)) {
+    if (must_stop(worker)) return false;
+    fold_patiently(worker);
+    keep_promises(worker);
+    apply_limits(worker);
+  }
+  worker.pause_ms = 0;
+  const std::lock_guard<std::mutex> lock(worker.mutex);
+  worker.troubled = worker.urgent = false;
+  return true;
+}
+
+// Others may have the store for long; what is logged meanwhile is to last all the same.
+void MetricJournal::fold_patiently(Worker& worker) {
+  const std::int64_t start_ms = monotonic_ms();
+  for (;;) {
+    try {
+      fold_own_once(published_.load(std::memory_order_acquire), kFoldTimeoutMs);
+      return;
+    } catch (const Error& error) {
+      if (must_stop(worker)) return;
+      if (error.code() != ErrorCode::kUnavailable ||
+          monotonic_ms() - start_ms >= worker.patience_ms) {
+        throw;
+      }
+    }
+    keep_promises(worker);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+bool MetricJournal::must_stop(Worker& worker) {
+  const std::lock_guard<std::mutex> lock(worker.mutex);
+  return worker.stop;
+}
+
+// The store's quota and retention, a step at a time and in between what is logged. Where that fails
+// it is tried again later, and nothing else waits for it.
+void MetricJournal::apply_limits(Worker& worker) {
+  const std::int64_t now = monotonic_ms();
+  if (worker.limits_ms != 0 && now - worker.limits_ms < kLimitsMs) return;
+  worker.limits_ms = now;
+  try {
+    while (!must_stop(worker) && apply_store_limits(database_)) {
+      keep_promises(worker);
+      if (folded_.load() >= published_.load(std::memory_order_acquire)) continue;
+      worker.limits_ms = 1;  // goes on after the next fold
+      return;
+    }
+  } catch (const std::exception& error) {
+    worker.limits_ms = now + kLimitsPauseMs;
+    log_warn("the limits of the store could not be applied",
+             {{"store", database_.path()}, {"error", error.what()}});
+  }
+}
+
+// Makes things last, when it is time. True if everything does and no file is left to give up.
+bool MetricJournal::keep_promises(Worker& worker) {
+  const std::int64_t folded = folded_.load();
+  const std::int64_t published = published_.load(std::memory_order_acquire);
+  const std::int64_t released = released_.load();
+  const bool is_full = published - released > backlog_slots_ / 2;
+  if (database_.is_durable() && folded == released && folded >= published) return true;
+  if (monotonic_ms() - worker.last_sync_ms < kSyncMs && !is_full) return false;
+  // Another process may have brought some of it in, so its log is synced in any case.
+  database_.make_durable(folded != released);
+  if (folded != released) {
+    release_segments(database_.path(), own_folder_->writer_id(), folded);
+    released_ = folded;
+    worker.room.notify_all();
+  }
+  if (!synced_calls_ && published > folded && published > worker.synced) {
+    sync_segments(database_.path(), own_folder_->writer_id(), worker.synced, published);
+    worker.synced = published;
+  }
+  worker.last_sync_ms = monotonic_ms();
+  return database_.is_durable() && folded >= published_.load();
+}
+
+bool MetricJournal::fold_own_once(std::int64_t until, int timeout_ms) {
+  // Others who use this database go first.
+  for (int i = 0; database_.waiting() > 0 && i < 100; ++i)
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  const std::lock_guard<std::timed_mutex> lock(fold_mutex_);
+  if (folded_.load() >= until) return false;
+  const bool any = own_folder_->fold(database_, until, timeout_ms);
+  folded_ = own_folder_->folded() + 1;
+  return any;
+}
+
+void MetricJournal::fold_own() {
+  require_own_process();
+  const std::int64_t until = published_.load(std::memory_order_acquire);
+  while (folded_.load() < until) fold_own_once(until, -1);
+}
+
+void MetricJournal::fold_others() {
+  const std::vector<JournalFiles> journals = find_journals(database_.path());
+  if (journals.empty() && !knows_others_.load()) return;
+  const std::lock_guard<std::timed_mutex> lock(fold_mutex_);
+  for (auto folder = other_folders_.begin(); folder != other_folders_.end();) {
+    const bool is_there = std::any_of(
+        journals.begin(), journals.end(),
+        [&folder](const JournalFiles& files) { return files.writer_id == folder->first; });
+    folder = is_there ? std::next(folder) : other_folders_.erase(folder);
+  }
+  knows_others_ = !other_folders_.empty();
+  for (const JournalFiles& files : journals) {
+    if (files.writer_id == own_folder_->writer_id()) continue;
+    if (database_.read_only()) {
+      if (!std::exchange(told_read_only_, true)) {
+        log_warn("metrics of a journal are not shown: the store is read-only",
+                 {{"store", database_.path()}});
+      }
+      return;
+    }
+    std::unique_ptr<MetricFolder>& folder = other_folders_[files.writer_id];
+    if (!folder) folder = std::make_unique<MetricFolder>(database_.path(), files.writer_id);
+    knows_others_ = true;
+    // What a writer goes on to write meanwhile could keep us for ever.
+    std::int64_t end = 0;
+    if (!files.segments.empty()) end = files.segments.back().first + files.segments.back().slots;
+    try {
+      const bool gone = folder->writer_is_gone();
+      if (!gone && !folder->has_news(files.segments)) continue;
+      while (folder->fold(database_, std::nullopt, kOthersTimeoutMs) &&
+             (gone || folder->folded() + 1 < end)) {
+      }
+      if (!gone) continue;
+      database_.make_durable(true);
+      folder->remove_files();
+      other_folders_.erase(files.writer_id);
+    } catch (const Error& error) {
+      // The store is as it was, and so is the journal.
+      tell_reader("the latest metrics of another process are not shown", error);
+      if (error.code() == ErrorCode::kUnavailable) return;
+    }
+  }
+}
+
+}  // namespace mlrt
+
+// ---- tracking/metric_slots.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kSlotTextBytes = 24;
+// Beyond any that the rules of keys and data sets allow: damaged bytes must not fill the memory.
+constexpr std::size_t kMaxDefinitionBytes = 1 << 20;
+constexpr std::uint32_t kMaxChannels = 1 << 20;
+
+void slots_put_text(std::string& text, std::string_view part) {
+  for (int shift = 0; shift < 32; shift += 8) text += static_cast<char>(part.size() >> shift);
+  text += part;
+}
+
+bool slots_get_text(std::string_view text, std::size_t& at, std::string& part) {
+  if (text.size() - at < 4) return false;
+  std::size_t size = 0;
+  for (int shift = 0; shift < 32; shift += 8)
+    size |= static_cast<std::size_t>(static_cast<unsigned char>(text[at++])) << shift;
+  if (text.size() - at < size) return false;
+  part = text.substr(at, size);
+  at += size;
+  return true;
+}
+
+}  // namespace
+
+std::vector<JournalSlot> define_channel(std::uint32_t number, const std::string& run_id,
+                                        const Metric& example) {
+  std::string text;
+  slots_put_text(text, run_id);
+  slots_put_text(text, example.key);
+  slots_put_text(text, example.model_id);
+  slots_put_text(text, example.dataset_name);
+  slots_put_text(text, example.dataset_digest);
+  std::vector<JournalSlot> slots;
+  slots.push_back({kMetricSlotDefinition | number, {text.size(), 0, 0}});
+  for (std::size_t at = 0; at < text.size(); at += kSlotTextBytes) {
+    JournalSlot slot;
+    slot.tag = kMetricSlotText | number;
+    std::memcpy(slot.words.data(), text.data() + at, std::min(kSlotTextBytes, text.size() - at));
+    slots.push_back(slot);
+  }
+  return slots;
+}
+
+void ChannelDefinitions::clear() {
+  channels_.clear();
+  left_ = 0;
+}
+
+bool ChannelDefinitions::take(const JournalSlot& slot) {
+  const std::uint32_t number = slot.tag & kMetricSlotNumberMask;
+  if ((slot.tag & kMetricSlotKindMask) == kMetricSlotDefinition) {
+    // One that was cut short by damage is forgotten.
+    text_.clear();
+    number_ = number;
+    left_ = 0;
+    if (slot.words[0] > 0 && slot.words[0] <= kMaxDefinitionBytes && number < kMaxChannels)
+      left_ = static_cast<std::size_t>(slot.words[0]);
+    return false;
+  }
+  if (left_ == 0 || number != number_) {
+    left_ = 0;
+    return false;
+  }
+  const std::size_t size = std::min(kSlotTextBytes, left_);
+  text_.append(reinterpret_cast<const char*>(slot.words.data()), size);
+  left_ -= size;
+  return left_ == 0 && finish();
+}
+
+bool ChannelDefinitions::finish() {
+  Channel channel;
+  std::size_t at = 0;
+  if (!slots_get_text(text_, at, channel.run_id) ||
+      !slots_get_text(text_, at, channel.example.key) ||
+      !slots_get_text(text_, at, channel.example.model_id) ||
+      !slots_get_text(text_, at, channel.example.dataset_name) ||
+      !slots_get_text(text_, at, channel.example.dataset_digest) || at != text_.size()) {
+    return false;
+  }
+  channel.identity = text_;
+  if (number_ >= channels_.size()) channels_.resize(number_ + 1);
+  channels_[number_] = std::move(channel);
+  return true;
+}
+
+ChannelDefinitions::Channel* ChannelDefinitions::find(std::uint32_t number) {
+  if (number >= channels_.size() || channels_[number].identity.empty()) return nullptr;
+  return &channels_[number];
 }
 
 }  // namespace mlrt
@@ -17549,9 +20730,519 @@ LoggedModelStatus parse_logged_model_status(std::string_view name) {
 
 }  // namespace mlrt
 
-// ---- tracking/rules.cpp
-#include <iterator>
+// ---- tracking/retention.cpp
+#include <array>
 
+namespace mlrt {
+namespace {
+
+constexpr char kRetentionTag[] = "mlrt.history";
+constexpr std::int64_t kRetentionStepMs = 20;  // begins no further block of work after that
+constexpr std::int64_t kRetentionChunkBlocks = 128;
+constexpr std::int64_t kRetentionSweepMs = 24 * 3600 * 1000;
+constexpr std::int64_t kRetentionRetryMs = 10 * 60 * 1000;  // while the store is above its quota
+constexpr std::int64_t kRetentionLongAgo = std::numeric_limits<std::int64_t>::min();
+
+// Where a walk over the finished runs, by the time of their end, stands.
+struct RetentionCursor {
+  enum Stage : std::int64_t {
+    kRunDone,    // all of `run`
+    kPlaceDone,  // of `run` all up to (key, writer, link)
+    kPlace,      // (key, writer, link) is next, from its beginning
+    kInPlace,    // (key, writer, link) is next, after the record `seq`
+  };
+  std::int64_t end = kRetentionLongAgo, run = 0, stage = kRunDone;
+  std::int64_t key = 0, writer = 0, link = 0, seq = 0;
+};
+
+struct RetentionProgress {
+  RetentionCursor thin, drop;
+  std::int64_t swept_ms = 0;       // when the walks began
+  std::int64_t applied_ms = 0;     // when something was last removed
+  std::int64_t thinned_bytes = 0;  // of the histories that the first walk has left behind
+};
+
+std::array<std::int64_t*, 17> retention_numbers(RetentionProgress& p) {
+  return {&p.swept_ms,   &p.applied_ms,  &p.thinned_bytes, &p.thin.end,  &p.thin.run, &p.thin.stage,
+          &p.thin.key,   &p.thin.writer, &p.thin.link,     &p.thin.seq,  &p.drop.end, &p.drop.run,
+          &p.drop.stage, &p.drop.key,    &p.drop.writer,   &p.drop.link, &p.drop.seq};
+}
+
+std::string retention_setting(Transaction& transaction, const char* name) {
+  Statement row = transaction.query("SELECT value FROM settings WHERE name = ?", name);
+  return row.step() ? row.text(0) : std::string();
+}
+
+void retention_set(Transaction& transaction, const char* name, const std::string& value) {
+  transaction.run(
+      "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value",
+      name, value);
+}
+
+// A value that is none (someone else's, or damage) is the default's.
+void retention_read(Transaction& transaction, const char* name, std::int64_t most,
+                    std::int64_t& value) {
+  long long number = 0;
+  if (parse_int64(retention_setting(transaction, name), number) && number >= 0 && number <= most)
+    value = number;
+}
+
+RetentionProgress retention_read_progress(Transaction& transaction) {
+  RetentionProgress progress;
+  const std::vector<std::string> words =
+      split(retention_setting(transaction, "limits_progress"), ' ');
+  const auto numbers = retention_numbers(progress);
+  if (words.size() != numbers.size()) return progress;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    long long number = 0;
+    if (!parse_int64(words[i], number)) return {};
+    *numbers[i] = number;
+  }
+  const bool good = progress.swept_ms >= 0 && progress.applied_ms >= 0 &&
+                    progress.thinned_bytes >= 0 && progress.thin.run >= 0 && progress.drop.run >= 0;
+  return good ? progress : RetentionProgress();
+}
+
+void retention_write_progress(Transaction& transaction, RetentionProgress progress) {
+  std::string text;
+  for (const std::int64_t* number : retention_numbers(progress))
+    text += (text.empty() ? "" : " ") + std::to_string(*number);
+  retention_set(transaction, "limits_progress", text);
+}
+
+std::int64_t retention_pragma(Transaction& transaction, const char* sql) {
+  Statement row = transaction.query(sql);
+  return row.step() ? row.integer(0) : 0;
+}
+
+std::uint64_t retention_used_bytes(Transaction& transaction) {
+  const std::int64_t pages = retention_pragma(transaction, "PRAGMA page_count") -
+                             retention_pragma(transaction, "PRAGMA freelist_count");
+  return static_cast<std::uint64_t>(pages * retention_pragma(transaction, "PRAGMA page_size"));
+}
+
+// Moves the cursor to the run that it is to work on; false if there is none.
+bool retention_next_run(Transaction& transaction, RetentionCursor& cursor) {
+  // An open run is looked up again too: it may be running again, or gone.
+  const std::int64_t after =
+      cursor.stage == RetentionCursor::kRunDone ? cursor.run : cursor.run - 1;
+  Statement row = transaction.query(
+      "SELECT coalesce(end_time, start_time), run FROM runs WHERE status IN ('FINISHED', 'FAILED', "
+      "'KILLED') AND coalesce(end_time, start_time) >= ?1 AND (coalesce(end_time, start_time) > ?1 "
+      "OR run > ?2) ORDER BY coalesce(end_time, start_time), run LIMIT 1",
+      cursor.end, after);
+  if (!row.step()) return false;
+  const std::int64_t end = row.integer(0), run = row.integer(1);
+  if (cursor.stage != RetentionCursor::kRunDone && run == cursor.run) return true;
+  cursor = {};
+  cursor.end = end;
+  cursor.run = run;
+  cursor.stage = RetentionCursor::kPlaceDone;
+  cursor.key = cursor.writer = cursor.link = kRetentionLongAgo;
+  return true;
+}
+
+// Begins the walks anew when they began so long ago; true if it did.
+bool retention_restart(RetentionProgress& progress, std::int64_t after_ms) {
+  const std::int64_t now = now_ms();
+  // A clock that was set back must not put it off.
+  if (progress.swept_ms <= now && now - progress.swept_ms < after_ms) return false;
+  RetentionProgress fresh;
+  fresh.swept_ms = now;
+  fresh.applied_ms = progress.applied_ms;
+  progress = fresh;
+  return true;
+}
+
+enum class RetentionWork { kNone, kThin, kDrop };
+
+// What is to be done next; that walk's cursor is at the run then.
+RetentionWork retention_decide(Transaction& transaction, const StoreLimits& limits,
+                               RetentionProgress& progress) {
+  const bool over =
+      limits.quota_bytes != 0 && retention_used_bytes(transaction) > limits.quota_bytes;
+  if (!over && limits.retention_ms == 0) return RetentionWork::kNone;
+  RetentionCursor thin = progress.thin;
+  const bool can_thin = retention_next_run(transaction, thin);
+  const bool is_old =
+      can_thin && limits.retention_ms != 0 && thin.end < now_ms() - limits.retention_ms;
+  if (!over && !is_old) return RetentionWork::kNone;
+  RetentionCursor drop = progress.drop;
+  const bool can_drop = !is_old && retention_next_run(transaction, drop);
+  const bool before_thin = can_drop && (!can_thin || std::make_pair(drop.end, drop.run) <
+                                                         std::make_pair(thin.end, thin.run));
+  const bool half = static_cast<std::uint64_t>(progress.thinned_bytes) > limits.quota_bytes / 2;
+  if (can_thin && !(before_thin && half)) {
+    progress.thin = thin;
+    return RetentionWork::kThin;
+  }
+  if (!can_drop) {
+    // What came in late, to runs that the walks had left behind, may still give way.
+    return retention_restart(progress, kRetentionRetryMs)
+               ? retention_decide(transaction, limits, progress)
+               : RetentionWork::kNone;
+  }
+  progress.drop = drop;
+  return RetentionWork::kDrop;
+}
+
+// About the room of a block of so many bytes: beyond the first thousand it takes whole pages.
+std::int64_t retention_space(std::int64_t size) {
+  return size < 1000 ? size + 100 : (size / 4096 + 1) * 4096 + 600;
+}
+
+bool retention_value_less(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
+  return a < b;
+}
+
+// Some blocks of one place, one behind the other.
+struct RetentionChunk {
+  std::vector<std::int64_t> first_seqs;
+  std::vector<MetricPoint> points;
+  std::int64_t bytes = 0;
+  bool from_begin = false, to_end = false;  // of the place
+};
+
+RetentionChunk retention_read_chunk(Transaction& transaction, const RetentionCursor& at) {
+  RetentionChunk chunk;
+  chunk.from_begin = at.stage != RetentionCursor::kInPlace;
+  Statement block = transaction.query(
+      "SELECT first_seq, count, data FROM metric_blocks WHERE run = ? AND metric_key = ? AND "
+      "writer = ? AND link = ? AND first_seq > ? ORDER BY first_seq LIMIT ?",
+      at.run, at.key, at.writer, at.link, chunk.from_begin ? kRetentionLongAgo : at.seq,
+      kRetentionChunkBlocks);
+  while (block.step()) {
+    chunk.first_seqs.push_back(block.integer(0));
+    chunk.bytes += retention_space(static_cast<std::int64_t>(block.bytes(2).size()));
+    decode_metric_block(block.bytes(2), block.integer(0), block.integer(1), chunk.points);
+  }
+  chunk.to_end = static_cast<std::int64_t>(chunk.first_seqs.size()) < kRetentionChunkBlocks;
+  return chunk;
+}
+
+// The places in `points` of those that stay, of which retention_is_much says no more. What the
+// latest value is, and which number and which time come last, is known from them for ever: later
+// records are told from known ones by that.
+std::vector<std::size_t> retention_kept(Transaction& transaction, const RetentionCursor& at,
+                                        const std::vector<MetricPoint>& points, std::size_t keep) {
+  std::vector<std::size_t> kept = {points.size() - 1};
+  std::size_t newest = 0;
+  for (std::size_t i = 1; i < points.size(); ++i) {
+    if (points[i].timestamp_ms >= points[newest].timestamp_ms &&
+        (points[i].timestamp_ms > points[newest].timestamp_ms ||
+         points[i].step >= points[newest].step))
+      newest = i;
+  }
+  kept.push_back(newest);
+  {
+    Statement latest = transaction.query(
+        "SELECT step, timestamp, value FROM latest_metrics WHERE run = ? AND metric_key = ?",
+        at.run, at.key);
+    if (latest.step()) {
+      const double value = latest.real(2);
+      const auto found =
+          std::find_if(points.rbegin(), points.rend(), [&](const MetricPoint& point) {
+            return point.step == latest.integer(0) && point.timestamp_ms == latest.integer(1) &&
+                   !retention_value_less(point.value, value) &&
+                   !retention_value_less(value, point.value);
+          });
+      if (found != points.rend())
+        kept.push_back(static_cast<std::size_t>(points.rend() - found) - 1);
+    }
+  }
+  if (keep != 0) {
+    kept.push_back(0);
+    // As a sampled history is read, see read_metric_history.
+    const std::size_t stretches = keep < 6 ? 1 : (keep - 2) / 2;
+    for (std::size_t i = 0; i < stretches; ++i) {
+      const std::size_t begin = points.size() * i / stretches;
+      const std::size_t end = points.size() * (i + 1) / stretches;
+      std::size_t least = end, greatest = end;
+      for (std::size_t p = begin; p < end; ++p) {
+        if (std::isnan(points[p].value)) continue;
+        if (least == end || points[p].value < points[least].value) least = p;
+        if (greatest == end || points[p].value > points[greatest].value) greatest = p;
+      }
+      if (least != end) kept.insert(kept.end(), {least, greatest});
+    }
+  }
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  return kept;
+}
+
+// Writes the points as blocks; returns the room that they take.
+std::int64_t retention_write_blocks(Transaction& transaction, const RetentionCursor& at,
+                                    const std::vector<MetricPoint>& points) {
+  std::int64_t bytes = 0;
+  for (std::size_t begin = 0; begin < points.size(); begin += kMetricBlockCapacity) {
+    const std::size_t end = std::min(points.size(), begin + kMetricBlockCapacity);
+    std::string data;
+    double least = std::numeric_limits<double>::quiet_NaN(), greatest = least;
+    MetricPoint before{points[begin].seq, 0, 0, 0};
+    for (std::size_t i = begin; i < end; ++i) {
+      encode_metric_point(data, before, points[i]);
+      before = points[i];
+      if (!(least <= before.value) && !std::isnan(before.value)) least = before.value;
+      if (!(greatest >= before.value) && !std::isnan(before.value)) greatest = before.value;
+    }
+    transaction.run(
+        "INSERT INTO metric_blocks (run, metric_key, writer, link, first_seq, last_seq, last_step, "
+        "last_timestamp, last_value, count, min, max, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?)",
+        at.run, at.key, at.writer, at.link, points[begin].seq, before.seq, before.step,
+        before.timestamp_ms, before.value, end - begin, least, greatest, StoreBlob{data});
+    bytes += retention_space(static_cast<std::int64_t>(data.size()));
+  }
+  return bytes;
+}
+
+void retention_mark_run(Transaction& transaction, std::int64_t run, bool dropped) {
+  // A dropped history stays one, whatever is logged to the run later.
+  transaction.run(
+      "INSERT INTO tags (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value WHERE value != 'dropped'",
+      run, kRetentionTag, dropped ? "dropped" : "thinned");
+}
+
+// What the place has, up to a chunk, without reading its records.
+struct RetentionSize {
+  std::size_t blocks = 0, points = 0;
+  std::int64_t bytes = 0;
+};
+
+RetentionSize retention_size(Transaction& transaction, const RetentionCursor& at) {
+  RetentionSize size;
+  Statement row = transaction.query(
+      "SELECT count, length(data) FROM metric_blocks WHERE run = ? AND metric_key = ? AND writer = "
+      "? AND link = ? LIMIT ?",
+      at.run, at.key, at.writer, at.link, kRetentionChunkBlocks);
+  while (row.step()) {
+    ++size.blocks;
+    size.points += static_cast<std::size_t>(row.integer(0));
+    size.bytes += retention_space(row.integer(1));
+  }
+  return size;
+}
+
+// Whether so much is to be written anew: it has too many points, or is in too many pieces.
+bool retention_is_much(std::size_t points, std::size_t blocks, std::size_t keep) {
+  return points > (keep == 0 ? 1 : std::max<std::size_t>(keep, 4)) + 2 ||
+         blocks > points / kMetricBlockCapacity + 2;
+}
+
+// A place that is larger than a chunk is thinned chunk by chunk, and again from its beginning,
+// until it is one chunk.
+void retention_do_chunk(Transaction& transaction, RetentionCursor& at, std::size_t keep,
+                        bool dropping, RetentionProgress& progress) {
+  const bool later = at.stage == RetentionCursor::kInPlace;
+  if (!later) {
+    const RetentionSize size = retention_size(transaction, at);
+    if (!retention_is_much(size.points, size.blocks, keep)) {
+      at.stage = RetentionCursor::kPlaceDone;
+      if (!dropping) progress.thinned_bytes += size.bytes;
+      return;
+    }
+  }
+  RetentionChunk chunk;
+  try {
+    chunk = retention_read_chunk(transaction, at);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDataCorrupt) throw;
+    log_warn("a damaged metric history is left as it is",
+             {{"run", std::to_string(at.run)}, {"metric_key", std::to_string(at.key)}});
+    at.stage = RetentionCursor::kPlaceDone;
+    return;
+  }
+  std::int64_t bytes = chunk.bytes;
+  if (retention_is_much(chunk.points.size(), chunk.first_seqs.size(), keep)) {
+    std::vector<MetricPoint> kept;
+    for (const std::size_t place : retention_kept(transaction, at, chunk.points, keep))
+      kept.push_back(chunk.points[place]);
+    transaction.run(
+        "DELETE FROM metric_blocks WHERE run = ? AND metric_key = ? AND writer = ? AND link = ? "
+        "AND first_seq BETWEEN ? AND ?",
+        at.run, at.key, at.writer, at.link, chunk.first_seqs.front(), chunk.first_seqs.back());
+    bytes = retention_write_blocks(transaction, at, kept);
+    if (kept.size() < chunk.points.size()) {
+      retention_mark_run(transaction, at.run, keep == 0);
+      progress.applied_ms = now_ms();
+    }
+  }
+  if (dropping)
+    progress.thinned_bytes =
+        std::max<std::int64_t>(0, progress.thinned_bytes - chunk.bytes + bytes);
+  if (!chunk.to_end) {
+    at.stage = RetentionCursor::kInPlace;
+    at.seq = chunk.points.back().seq;
+    return;
+  }
+  at.stage = later ? RetentionCursor::kPlace : RetentionCursor::kPlaceDone;
+  if (!later && !dropping) progress.thinned_bytes += bytes;
+}
+
+// Finds the next place of the cursor's run; false, with the run done, if there is none.
+bool retention_next_place(Transaction& transaction, RetentionCursor& at) {
+  if (at.stage != RetentionCursor::kPlaceDone) return true;
+  Statement place = transaction.query(
+      "SELECT metric_key, writer, link FROM metric_blocks WHERE run = ? AND (metric_key, writer, "
+      "link) > (?, ?, ?) ORDER BY metric_key, writer, link LIMIT 1",
+      at.run, at.key, at.writer, at.link);
+  if (!place.step()) {
+    at.stage = RetentionCursor::kRunDone;
+    return false;
+  }
+  at.key = place.integer(0);
+  at.writer = place.integer(1);
+  at.link = place.integer(2);
+  at.stage = RetentionCursor::kPlace;
+  return true;
+}
+
+bool retention_has_limits(const StoreLimits& limits) {
+  return limits.quota_bytes != 0 || limits.retention_ms != 0;
+}
+
+}  // namespace
+
+StoreLimits read_store_limits(Transaction& transaction) {
+  std::int64_t quota = 0, retention = 0, keep = StoreLimits().keep_points;
+  retention_read(transaction, "quota_bytes", std::numeric_limits<std::int64_t>::max(), quota);
+  retention_read(transaction, "retention_ms", std::numeric_limits<std::int64_t>::max(), retention);
+  retention_read(transaction, "keep_points", kMostKeptPoints, keep);
+  return {static_cast<std::uint64_t>(quota), retention, static_cast<std::size_t>(keep)};
+}
+
+StoreLimitsState read_store_limits_state(Transaction& transaction) {
+  StoreLimitsState state;
+  state.limits = read_store_limits(transaction);
+  state.used_bytes = retention_used_bytes(transaction);
+  state.applied_ms = retention_read_progress(transaction).applied_ms;
+  Statement row = transaction.query(
+      "SELECT total(value = 'thinned'), total(value = 'dropped') FROM tags WHERE key = ? AND value "
+      "IN ('thinned', 'dropped')",
+      kRetentionTag);
+  if (row.step()) {
+    state.thinned_runs = static_cast<std::uint64_t>(row.integer(0));
+    state.dropped_runs = static_cast<std::uint64_t>(row.integer(1));
+  }
+  return state;
+}
+
+void write_store_limits(Transaction& transaction, const StoreLimits& limits) {
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorCode::kInvalidParameter, "the store's limits: " + what);
+  };
+  if (limits.quota_bytes != 0 &&
+      (limits.quota_bytes < kLeastQuotaBytes || limits.quota_bytes > (1ull << 62))) {
+    refuse("a quota is at least " + std::to_string(kLeastQuotaBytes) +
+           " bytes, or 0 for none, got " + std::to_string(limits.quota_bytes));
+  }
+  if (limits.retention_ms < 0) {
+    refuse("the time that histories are kept must not be negative, got " +
+           std::to_string(limits.retention_ms) + " ms");
+  }
+  if (limits.keep_points > kMostKeptPoints) {
+    refuse("at most " + std::to_string(kMostKeptPoints) + " points of a metric can be kept, got " +
+           std::to_string(limits.keep_points));
+  }
+  retention_set(transaction, "quota_bytes", std::to_string(limits.quota_bytes));
+  retention_set(transaction, "retention_ms", std::to_string(limits.retention_ms));
+  retention_set(transaction, "keep_points", std::to_string(limits.keep_points));
+  RetentionProgress progress = retention_read_progress(transaction);
+  progress.swept_ms = 0;  // all runs are looked at with the new limits
+  retention_restart(progress, kRetentionSweepMs);
+  retention_write_progress(transaction, progress);
+}
+
+bool apply_store_limits(Database& database) {
+  if (database.read_only()) return false;
+  {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    const StoreLimits limits = read_store_limits(transaction);
+    if (!retention_has_limits(limits)) return false;
+    RetentionProgress progress = retention_read_progress(transaction);
+    retention_restart(progress, kRetentionSweepMs);
+    if (retention_decide(transaction, limits, progress) == RetentionWork::kNone) return false;
+  }
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  const StoreLimits limits = read_store_limits(transaction);
+  RetentionProgress progress = retention_read_progress(transaction);
+  bool changed = retention_restart(progress, kRetentionSweepMs);
+  const std::int64_t start_ms = monotonic_ms();
+  const auto has_time = [&database, start_ms] {
+    return database.waiting() == 0 && monotonic_ms() - start_ms < kRetentionStepMs;
+  };
+  RetentionWork work = RetentionWork::kNone;
+  do {
+    work = retention_decide(transaction, limits, progress);
+    if (work == RetentionWork::kNone) break;
+    const bool dropping = work == RetentionWork::kDrop;
+    RetentionCursor& at = dropping ? progress.drop : progress.thin;
+    while (retention_next_place(transaction, at)) {
+      retention_do_chunk(transaction, at, dropping ? 0 : limits.keep_points, dropping, progress);
+      if (!has_time()) break;
+    }
+    changed = true;
+  } while (has_time());
+  if (changed) {
+    retention_write_progress(transaction, progress);
+    transaction.commit();
+  }
+  return work != RetentionWork::kNone;
+}
+
+std::uint64_t compact_store(Database& database) {
+  const auto file_size = [&database] {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    return retention_pragma(transaction, "PRAGMA page_count") *
+           retention_pragma(transaction, "PRAGMA page_size");
+  };
+  { const Transaction may_write(database, Transaction::Mode::kWrite); }
+  const std::int64_t before = file_size();
+  {
+    // Not inside a transaction, so by a connection of its own.
+    StoreConnection connection(database.path(), database.path(), StoreOpenMode::kReadWrite,
+                               database.options().busy_timeout_ms);
+    // As in Database: the checkpoints of older ones are what makes a write-ahead log unsound.
+    const bool may_checkpoint = sqlite_version_number() >= 3051003;
+    if (!may_checkpoint) connection.set_checkpoints(0);
+    connection.execute("VACUUM");
+    if (may_checkpoint) connection.query_integer("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  const std::int64_t after = file_size();
+  return before > after ? static_cast<std::uint64_t>(before - after) : 0;
+}
+
+void ThinnedHistories::take_out(Transaction& transaction, std::int64_t run,
+                                std::vector<Metric>& metrics) {
+  if (metrics.empty()) return;
+  auto found = latest_.find({run, metrics.front().key});
+  if (found == latest_.end()) {
+    {
+      Statement tag =
+          transaction.query("SELECT 1 FROM tags WHERE run = ? AND key = ?", run, kRetentionTag);
+      if (!tag.step()) return;
+    }
+    found = latest_.try_emplace({run, metrics.front().key}).first;
+    for (const Metric& metric : read_metric_history(transaction, run, metrics.front().key)) {
+      found->second = std::max(
+          found->second, std::make_optional(std::make_pair(metric.timestamp_ms, metric.step)));
+    }
+  }
+  const auto& latest = found->second;
+  if (!latest) return;
+  const auto is_known = [&latest](const Metric& metric) {
+    return std::make_pair(metric.timestamp_ms, metric.step) <= *latest;
+  };
+  metrics.erase(std::remove_if(metrics.begin(), metrics.end(), is_known), metrics.end());
+}
+
+}  // namespace mlrt
+
+// ---- tracking/rules.cpp
 namespace mlrt {
 namespace {
 
@@ -17942,6 +21633,98 @@ void check_model_alias(const std::string& alias) {
       alias.size() > 1 && (alias[0] == 'v' || alias[0] == 'V') &&
       std::all_of(alias.begin() + 1, alias.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (like_version) rules_refuse("Version alias name '" + alias + "' is reserved.");
+}
+
+}  // namespace mlrt
+
+// ---- tracking/run_metrics.cpp
+namespace mlrt {
+namespace {
+
+bool run_metric_has_link(const Metric& metric) {
+  return !metric.model_id.empty() || !metric.dataset_name.empty() || !metric.dataset_digest.empty();
+}
+
+}  // namespace
+
+std::uint64_t RunMetrics::hash(std::string_view text, std::uint64_t before) {
+  std::uint64_t hash = before;
+  constexpr std::uint64_t kFactor = 0x9E3779B97F4A7C15u;
+  while (text.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data(), 8);
+    hash = (hash ^ word) * kFactor;
+    hash ^= hash >> 32;
+    text.remove_prefix(8);
+  }
+  std::uint64_t word = text.size() << 56;
+  std::memcpy(&word, text.data(), text.size());
+  hash = (hash ^ word) * kFactor;
+  return hash ^ hash >> 32;
+}
+
+std::uint64_t RunMetrics::hash(const Metric& metric) {
+  std::uint64_t all = hash(metric.key);
+  if (!run_metric_has_link(metric)) return all;
+  all = hash(metric.model_id, all);
+  all = hash(metric.dataset_name, all);
+  return hash(metric.dataset_digest, all);
+}
+
+RunMetrics::Channel* RunMetrics::find(std::string_view key, std::uint64_t hash) const {
+  if (last_ != nullptr && last_->hash == hash && last_->example.key == key &&
+      !run_metric_has_link(last_->example)) {
+    return last_;
+  }
+  if (table_.empty()) return nullptr;
+  for (std::size_t at = hash & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
+    Channel* channel = table_[at];
+    if (channel == nullptr) return nullptr;
+    if (channel->hash == hash && channel->example.key == key &&
+        !run_metric_has_link(channel->example))
+      return channel;
+  }
+}
+
+RunMetrics::Channel* RunMetrics::find(const Metric& metric, std::uint64_t hash) const {
+  if (!run_metric_has_link(metric)) return find(metric.key, hash);
+  if (table_.empty()) return nullptr;
+  for (std::size_t at = hash & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
+    Channel* channel = table_[at];
+    if (channel == nullptr) return nullptr;
+    const Metric& example = channel->example;
+    if (channel->hash == hash && example.key == metric.key && example.model_id == metric.model_id &&
+        example.dataset_name == metric.dataset_name &&
+        example.dataset_digest == metric.dataset_digest) {
+      return channel;
+    }
+  }
+}
+
+RunMetrics::Channel& RunMetrics::add(const Metric& metric, std::uint64_t hash) {
+  if (channels_.size() >= kMaxChannels) {
+    table_.clear();
+    channels_.clear();
+    last_ = nullptr;
+  }
+  if (table_.size() < 2 * (channels_.size() + 1)) {
+    std::vector<Channel*> table(std::max<std::size_t>(16, table_.size() * 2));
+    for (const auto& channel : channels_) {
+      std::size_t at = channel->hash & (table.size() - 1);
+      while (table[at] != nullptr) at = (at + 1) & (table.size() - 1);
+      table[at] = channel.get();
+    }
+    table_.swap(table);
+  }
+  auto channel = std::make_unique<Channel>();
+  channel->example = metric;
+  channel->example.value = 0;
+  channel->hash = hash;
+  channels_.push_back(std::move(channel));
+  std::size_t at = hash & (table_.size() - 1);
+  while (table_[at] != nullptr) at = (at + 1) & (table_.size() - 1);
+  table_[at] = channels_.back().get();
+  return *channels_.back();
 }
 
 }  // namespace mlrt
@@ -19716,11 +23499,8 @@ const SearchAttribute* find_search_attribute(const std::vector<SearchAttribute>&
 }  // namespace mlrt
 
 // ---- tracking/system_metrics.cpp
-#include <pthread.h>
-
 #include <condition_variable>
 #include <csignal>
-#include <thread>
 
 namespace mlrt {
 namespace {
@@ -19833,22 +23613,6 @@ std::optional<SystemNetwork> system_read_network(const std::string& proc) {
 // MLflow gives all but the network with one decimal.
 double system_rounded(double value) { return std::round(value * 10) / 10; }
 
-// Threads made while this lives take no signals: those are for the program's own threads.
-class SystemSignalBlock {
- public:
-  SystemSignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SystemSignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SystemSignalBlock(const SystemSignalBlock&) = delete;
-  SystemSignalBlock& operator=(const SystemSignalBlock&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 SystemMetricsReader::SystemMetricsReader(std::string proc, std::string disk)
@@ -19947,7 +23711,7 @@ SystemMetricsSampler::SystemMetricsSampler(std::int64_t interval_ms, Log log)
   state_->interval_ms = std::min<std::int64_t>(interval_ms, std::int64_t{365} * 86400000);
   state_->log = std::move(log);
   try {
-    const SystemSignalBlock block;
+    const SignalMask block;
     state_->thread = std::thread([state = state_.get()] { state->sample_until_stopped(); });
   } catch (const std::system_error& error) {
     throw Error(ErrorCode::kUnavailable, "the system refuses one more thread", error.what());
@@ -19966,8 +23730,6 @@ SystemMetricsSampler::~SystemMetricsSampler() {
 }  // namespace mlrt
 
 // ---- tracking/tfevents.cpp
-#include <array>
-
 namespace mlrt {
 namespace {
 
@@ -20510,18 +24272,18 @@ std::string TrackingStore::create_experiment(const std::string& name,
 
 Experiment TrackingStore::experiment(const std::string& id) const {
   const std::int64_t number = parse_experiment_id(id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   return find_experiment_row(transaction, number, artifact_root_);
 }
 
 std::optional<Experiment> TrackingStore::experiment_by_name(const std::string& name) const {
   check_experiment_name(name);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   return find_experiment_row(transaction, name, artifact_root_);
 }
 
 std::vector<Experiment> TrackingStore::list_experiments() const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   std::vector<Experiment> experiments;
   Statement row = transaction.query(
       "SELECT experiment FROM experiments WHERE lifecycle_stage = 'active' ORDER BY experiment");
@@ -20533,7 +24295,7 @@ std::vector<Experiment> TrackingStore::list_experiments() const {
 SearchPage<Experiment> TrackingStore::search_experiments(const SearchQuery& query) const {
   SearchScope scope;
   scope.target = SearchTarget::kExperiments;
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const SearchRows found = search_store(transaction, scope, query);
   SearchPage<Experiment> page;
   for (const SearchRow& row : found.rows)
@@ -20569,6 +24331,7 @@ void TrackingStore::delete_experiment(const std::string& id) {
       "lifecycle_stage = 'active'",
       now, number);
   transaction.commit();
+  journal_->forget_all_runs();
 }
 
 void TrackingStore::restore_experiment(const std::string& id) {
@@ -20685,6 +24448,7 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
 TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
   const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
   Garbage garbage;
+  if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
            garbage_of(table) + ") WHERE row > ?2 ORDER BY row LIMIT " +
@@ -20752,19 +24516,21 @@ constexpr char kDatasetContextTag[] = "mlflow.data.context";
 void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
                            const std::vector<Param>& params) {
   for (const Param& param : params) {
-    std::optional<std::string> old;
+    if (transaction.run_changes(
+            "INSERT INTO params (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row.run,
+            param.key, param.value)) {
+      continue;
+    }
+    std::string old;
     {
       Statement found = transaction.query("SELECT value FROM params WHERE run = ? AND key = ?",
                                           row.run, param.key);
       if (found.step()) old = found.text(0);
     }
-    if (!old) {
-      transaction.run("INSERT INTO params (run, key, value) VALUES (?, ?, ?)", row.run, param.key,
-                      param.value);
-    } else if (*old != param.value) {
+    if (old != param.value) {
       throw Error(ErrorCode::kInvalidParameter,
                   "Changing param values is not allowed. Param with key='" + param.key +
-                      "' was already logged with value='" + *old + "' for run ID='" +
+                      "' was already logged with value='" + old + "' for run ID='" +
                       row.record.run_id + "'. Attempted logging new value '" + param.value + "'.");
     }
   }
@@ -20772,7 +24538,7 @@ void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
 
 // `metrics` have their times.
 void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
-                            const std::vector<Metric>& metrics, const std::string& writer_id) {
+                            const std::vector<Metric>& metrics) {
   std::vector<MetricRecord> records;
   records.reserve(metrics.size());
   std::set<std::string_view> models;
@@ -20782,7 +24548,7 @@ void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
       find_logged_model(transaction, metric.model_id);
     records.push_back({&metric, transaction.next_sequence()});
   }
-  add_metrics(transaction, row.run, writer_id, records);
+  add_metrics(transaction, row.run, transaction.writer_id(), records);
 }
 
 struct TrackingBatch {
@@ -20792,8 +24558,8 @@ struct TrackingBatch {
 };
 
 // Everything is checked before the store is asked for anything.
-void tracking_log(Database& database, const std::string& run_id, TrackingBatch batch,
-                  bool numbered) {
+void tracking_log(Database& database, MetricJournal& journal, const std::string& run_id,
+                  TrackingBatch batch, bool numbered) {
   check_run_id(run_id);
   const auto path = [numbered](const char* list, std::size_t i) {
     return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
@@ -20808,10 +24574,15 @@ void tracking_log(Database& database, const std::string& run_id, TrackingBatch b
   batch.tags = checked_tags(batch.tags, numbered);
   check_unique_params(batch.params);
 
+  if (batch.params.empty() && batch.tags.empty()) {
+    journal.log(*journal.open_run(run_id), batch.metrics);
+    return;
+  }
+  // All or nothing takes one transaction.
   Transaction transaction(database, Transaction::Mode::kWrite);
   const TrackingRunRow row = find_active_run_row(transaction, run_id);
   tracking_write_params(transaction, row, batch.params);
-  tracking_write_metrics(transaction, row, batch.metrics, database.writer_id());
+  tracking_write_metrics(transaction, row, batch.metrics);
   write_run_tags(transaction, row.run, batch.tags);
   transaction.commit();
 }
@@ -20861,21 +24632,39 @@ void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
 }  // namespace
 
 void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
-  tracking_log(*database_, run_id, {{}, params, {}}, params.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {{}, params, {}}, params.size() > 1);
 }
 
 void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
-  tracking_log(*database_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+}
+
+std::shared_ptr<RunMetrics> TrackingStore::open_metrics(const std::string& run_id, bool is_active) {
+  check_run_id(run_id);
+  return is_active ? journal_->adopt_run(run_id) : journal_->open_run(run_id);
+}
+
+void TrackingStore::log_metric(RunMetrics& run, std::string_view key, double value,
+                               std::int64_t step, std::int64_t timestamp_ms) {
+  journal_->log(run, key, value, step, timestamp_ms);
+}
+
+void TrackingStore::log_metrics(RunMetrics& run, const std::vector<Metric>& metrics) {
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    check_metric(metrics[i],
+                 metrics.size() > 1 ? "metrics[" + std::to_string(i) + "]" : std::string());
+  }
+  journal_->log(run, metrics);
 }
 
 void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
-  tracking_log(*database_, run_id, {{}, {}, tags}, tags.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {{}, {}, tags}, tags.size() > 1);
 }
 
 void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                               const std::vector<Param>& params, const std::vector<Tag>& tags) {
   check_batch_limits(metrics.size(), params.size(), tags.size());
-  tracking_log(*database_, run_id, {metrics, params, tags}, true);
+  tracking_log(*database_, *journal_, run_id, {metrics, params, tags}, true);
 }
 
 void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {
@@ -20913,6 +24702,8 @@ void TrackingStore::log_outputs(const std::string& run_id, const std::vector<Run
   }
   transaction.commit();
 }
+
+void TrackingStore::bring_in_metrics() const { journal_->before_read(); }
 
 std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
                                                   const std::string& key) const {
@@ -21075,6 +24866,11 @@ std::string run_artifact_folder(const TrackingRunRow& row, const std::string& ar
   return fs::join(fs::join(experiment, row.record.run_id), "artifacts");
 }
 
+void read_run_tags(Transaction& transaction, std::int64_t run, RunRecord& record) {
+  Statement rows = transaction.query("SELECT key, value FROM tags WHERE run = ? ORDER BY key", run);
+  while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
+}
+
 RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
                           const std::string& artifact_root) {
   RunRecord& record = row.record;
@@ -21084,11 +24880,7 @@ RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
         transaction.query("SELECT key, value FROM params WHERE run = ? ORDER BY key", row.run);
     while (rows.step()) record.params.push_back({rows.text(0), rows.text(1)});
   }
-  {
-    Statement rows =
-        transaction.query("SELECT key, value FROM tags WHERE run = ? ORDER BY key", row.run);
-    while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
-  }
+  read_run_tags(transaction, row.run, record);
   tracking_read_metrics(transaction, row.run, record);
   tracking_read_inputs(transaction, row.run, record);
   {
@@ -21133,7 +24925,7 @@ void write_run_tags(Transaction& transaction, std::int64_t run, const std::vecto
         run, tag.key, tag.value);
     if (tag.key != kRunNameTag) continue;
     check_run_name(tag.value);
-    transaction.run("UPDATE runs SET name = ? WHERE run = ?", tag.value, run);
+    transaction.run("UPDATE runs SET name = ?1 WHERE run = ?2 AND name <> ?1", tag.value, run);
   }
 }
 
@@ -21166,7 +24958,9 @@ void tracking_set_status(Transaction& transaction, std::int64_t run, RunStatus s
 }  // namespace
 
 TrackingStore::TrackingStore(std::shared_ptr<Database> database, std::string artifact_root)
-    : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
+    : database_(std::move(database)),
+      artifact_root_(std::move(artifact_root)),
+      journal_(&MetricJournal::of(*database_)) {}
 
 RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t experiment = parse_experiment_id(run.experiment_id);
@@ -21193,15 +24987,17 @@ RunRecord TrackingStore::create_run(const NewRun& run) {
 
   Transaction transaction(*database_, Transaction::Mode::kWrite);
   require_active_experiment(transaction, experiment);
-  transaction.run(
+  const std::int64_t row = transaction.insert(
       "INSERT INTO runs (run_id, experiment, name, user, status, start_time) VALUES (?, ?, ?, ?, "
-      "'RUNNING', ?)",
+      "'RUNNING', ?) RETURNING run",
       run_id, experiment, name, user.value, start);
-  write_run_tags(transaction, find_run_row(transaction, run_id).run, tags);
-  RunRecord record =
-      full_run_record(transaction, find_run_row(transaction, run_id), artifact_root_);
+  write_run_tags(transaction, row, tags);
+  // Nothing but its tags was written yet.
+  TrackingRunRow created = find_run_row(transaction, row);
+  created.record.artifact_folder = run_artifact_folder(created, artifact_root_);
+  read_run_tags(transaction, row, created.record);
   transaction.commit();
-  return record;
+  return std::move(created.record);
 }
 
 RunRecord TrackingStore::run(const std::string& run_id) const {
@@ -21338,6 +25134,7 @@ void TrackingStore::delete_run(const std::string& run_id) {
       "lifecycle_stage = 'active'",
       now_ms(), row.run);
   transaction.commit();
+  journal_->forget_run(run_id);
 }
 
 void TrackingStore::restore_run(const std::string& run_id) {
@@ -21351,7 +25148,7 @@ void TrackingStore::restore_run(const std::string& run_id) {
 
 std::string TrackingStore::artifact_folder(const std::string& run_id, bool must_be_active) const {
   check_run_id(run_id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const TrackingRunRow row =
       must_be_active ? find_active_run_row(transaction, run_id) : find_run_row(transaction, run_id);
   return run_artifact_folder(row, artifact_root_);
@@ -21779,6 +25576,7 @@ struct Run::Sampling {
 
 Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
     : session_(std::move(session)),
+      metrics_(session_->tracking.open_metrics(record.run_id, true)),
       id_(record.run_id),
       name_(record.name),
       experiment_id_(record.experiment_id),
@@ -21787,6 +25585,7 @@ Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
 
 Run::Run(Run&& other) noexcept
     : session_(std::move(other.session_)),
+      metrics_(std::move(other.metrics_)),
       id_(std::move(other.id_)),
       name_(std::move(other.name_)),
       experiment_id_(std::move(other.experiment_id_)),
@@ -21798,6 +25597,7 @@ Run& Run::operator=(Run&& other) noexcept {
   if (this == &other) return *this;
   end_quietly();
   session_ = std::move(other.session_);
+  metrics_ = std::move(other.metrics_);
   id_ = std::move(other.id_);
   name_ = std::move(other.name_);
   experiment_id_ = std::move(other.experiment_id_);
@@ -21838,8 +25638,9 @@ void Run::log_params(const std::vector<Param>& params) {
   session_->tracking.log_params(id_, params);
 }
 
-void Run::log_metric(const std::string& key, double value, std::int64_t step) {
-  log_metrics({{key, value}}, step);
+void Run::log_metric(std::string_view key, double value, std::int64_t step) {
+  require_open();
+  session_->tracking.log_metric(*metrics_, key, value, step);
 }
 
 void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics,
@@ -21848,7 +25649,7 @@ void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics
   std::vector<Metric> rows;
   rows.reserve(metrics.size());
   for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step, "", "", ""});
-  session_->tracking.log_metrics(id_, rows);
+  session_->tracking.log_metrics(*metrics_, rows);
 }
 
 void Run::set_tag(const std::string& key, const std::string& value) {
@@ -22240,6 +26041,17 @@ std::string session_store_path(const std::string& wanted) {
   return variable && *variable ? variable : "mlrt.db";
 }
 
+Durability session_durability(const SessionOptions& options) {
+  if (options.durability) return *options.durability;
+  const char* variable = std::getenv("MLRT_DURABILITY");
+  if (variable == nullptr || *variable == '\0') return Durability::kProcess;
+  try {
+    return parse_durability(variable);
+  } catch (const Error& error) {
+    throw Error(error.code(), "the environment's MLRT_DURABILITY: " + error.message());
+  }
+}
+
 // "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
 std::string session_artifact_root(const SessionOptions& options, const std::string& store) {
   if (!options.artifact_root.empty()) return fs::absolute(options.artifact_root);
@@ -22410,11 +26222,24 @@ void session_copy_model(const std::string& path, SessionModelCopy& copy) {
 
 }  // namespace
 
+Durability parse_durability(std::string_view word) {
+  if (word == "process") return Durability::kProcess;
+  if (word == "power") return Durability::kPower;
+  throw Error(ErrorCode::kInvalidParameter,
+              "the durability of a store is process or power, not " + quoted(word));
+}
+
+const char* durability_name(Durability durability) {
+  return durability == Durability::kPower ? "power" : "process";
+}
+
 Session::Session(const SessionOptions& options) {
   const std::string store = session_store_path(options.store);
   DatabaseOptions database_options;
   database_options.must_exist = options.must_exist;
   database_options.busy_timeout_ms = options.busy_timeout_ms;
+  database_options.durability = session_durability(options);
+  database_options.backlog_bytes = options.backlog_bytes;
   const std::shared_ptr<Database> database = Database::open(store, database_options);
   state_ = std::make_shared<SessionState>(store, database,
                                           session_artifact_root(options, database->path()));
@@ -22428,6 +26253,7 @@ Session::Session(const std::string& store)
       }()) {}
 
 const std::string& Session::store() const { return state_->store; }
+Durability Session::durability() const { return state_->database->options().durability; }
 TrackingStore& Session::tracking() const { return state_->tracking; }
 ArtifactStore& Session::artifacts() const { return state_->artifacts; }
 LoggedModels& Session::logged_models() const { return state_->logged_models; }
@@ -22440,6 +26266,24 @@ ImportReport Session::import_tracking(const std::string& path, const ImportOptio
 std::string Session::export_mlflow(const std::string& path) const {
   return mlrt::export_mlflow(state_->tracking, state_->database, path);
 }
+
+StoreLimitsState Session::limits() const {
+  Transaction transaction(*state_->database, Transaction::Mode::kReadStored);
+  return read_store_limits_state(transaction);
+}
+
+void Session::set_limits(const StoreLimits& limits) const {
+  Transaction transaction(*state_->database, Transaction::Mode::kWrite);
+  write_store_limits(transaction, limits);
+  transaction.commit();
+}
+
+bool Session::apply_limits() const {
+  { const Transaction what_was_just_logged_too(*state_->database, Transaction::Mode::kRead); }
+  return apply_store_limits(*state_->database);
+}
+
+std::uint64_t Session::compact() const { return compact_store(*state_->database); }
 
 void Session::set_experiment(const std::string& name) {
   const std::string id = session_experiment_id(state_->tracking, name);
@@ -24761,7 +28605,7 @@ void store_set_count(lua_State* L, const char* key, std::uint64_t count) {
   set_integer(L, key, static_cast<std::int64_t>(count));
 }
 
-// gc(older_than_ms, dry_run): what was deleted.
+// gc(older_than_ms, dry_run, compact): what was deleted.
 int store_bind_gc(lua_State* L) {
   return guard(L, [=] {
     const LuaArgs args(L, "gc");
@@ -24770,16 +28614,72 @@ int store_bind_gc(lua_State* L) {
       throw Error(ErrorCode::kInvalidParameter,
                   "gc: 'older_than_ms' must be at least 0, got " + std::to_string(older_than_ms));
     }
-    const TrackingStore::Garbage garbage = script_state(L).session().tracking().collect_garbage(
-        older_than_ms, args.boolean(2, "dry_run", false));
+    const bool dry_run = args.boolean(2, "dry_run", false);
+    const bool compact = args.boolean(3, "compact", false);
+    if (dry_run && compact) {
+      throw Error(ErrorCode::kInvalidParameter, "gc: 'compact' goes without 'dry_run'");
+    }
+    const Session& session = script_state(L).session();
+    const TrackingStore::Garbage garbage =
+        session.tracking().collect_garbage(older_than_ms, dry_run);
+    const std::uint64_t given_back = compact ? session.compact() : 0;
     protect(L, [&](lua_State* P) {
-      lua_createtable(P, 0, 4);
+      lua_createtable(P, 0, 5);
       store_set_count(P, "experiments", garbage.experiments);
       store_set_count(P, "runs", garbage.runs);
       store_set_count(P, "logged_models", garbage.logged_models);
       store_set_count(P, "artifact_bytes", garbage.artifact_bytes);
+      store_set_count(P, "database_bytes", given_back);
     });
     return 1;
+  });
+}
+
+constexpr double kStoreDayMs = 24.0 * 3600 * 1000;
+
+int store_push_limits(lua_State* L, const StoreLimitsState& state) {
+  protect(L, [&](lua_State* P) {
+    lua_createtable(P, 0, 7);
+    store_set_count(P, "quota_bytes", state.limits.quota_bytes);
+    set_number(P, "retention_days", static_cast<double>(state.limits.retention_ms) / kStoreDayMs);
+    store_set_count(P, "keep_points", state.limits.keep_points);
+    store_set_count(P, "used_bytes", state.used_bytes);
+    store_set_count(P, "thinned_runs", state.thinned_runs);
+    store_set_count(P, "dropped_runs", state.dropped_runs);
+    if (state.applied_ms != 0) set_integer(P, "applied_time", state.applied_ms);
+  });
+  return 1;
+}
+
+int store_bind_limits(lua_State* L) {
+  return guard(L, [=] { return store_push_limits(L, script_state(L).session().limits()); });
+}
+
+// set_limits(quota_bytes, retention_days, keep_points, apply): the limits.
+int store_bind_set_limits(lua_State* L) {
+  return guard(L, [=] {
+    const LuaArgs args(L, "set_limits");
+    const Session& session = script_state(L).session();
+    StoreLimits limits = session.limits().limits;
+    const std::int64_t quota =
+        args.integer(1, "quota_bytes", static_cast<std::int64_t>(limits.quota_bytes));
+    const double days = args.number(2, "retention_days", 0);
+    const std::int64_t keep =
+        args.integer(3, "keep_points", static_cast<std::int64_t>(limits.keep_points));
+    const bool apply = args.boolean(4, "apply", false);
+    if (quota < 0 || keep < 0 || !(days >= 0 && days <= 36500)) {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "set_limits: 'quota_bytes' and 'keep_points' must be at least 0, "
+                  "'retention_days' from 0 to 36500");
+    }
+    limits.quota_bytes = static_cast<std::uint64_t>(quota);
+    if (!args.absent(2)) limits.retention_ms = static_cast<std::int64_t>(days * kStoreDayMs);
+    limits.keep_points = static_cast<std::size_t>(keep);
+    session.set_limits(limits);
+    while (apply && session.apply_limits()) {
+      if (interrupt_requested()) throw Error(ErrorCode::kInterrupted, "set_limits: interrupted");
+    }
+    return store_push_limits(L, session.limits());
   });
 }
 
@@ -24851,6 +28751,8 @@ int store_bind_export(lua_State* L) {
 
 void open_store_module(lua_State* L) {
   static const luaL_Reg kFunctions[] = {{"gc", store_bind_gc},
+                                        {"limits", store_bind_limits},
+                                        {"set_limits", store_bind_set_limits},
                                         {"import", store_bind_import},
                                         {"export", store_bind_export},
                                         {nullptr, nullptr}};
@@ -25162,7 +29064,8 @@ const TrackingStore& tracking_of_script(lua_State* L) {
   return script_state(L).session().tracking();
 }
 
-// session(store, must_exist): opens a store and makes it the script's; returns its path.
+// session(store, must_exist, durability): opens a store and makes it the script's; returns its path
+// and durability.
 int tracking_bind_session(lua_State* L) {
   return guard(L, [=] {
     const LuaArgs args(L, "session");
@@ -25170,9 +29073,13 @@ int tracking_bind_session(lua_State* L) {
     SessionOptions options;
     options.store = args.text(1, "store", state.store.c_str());
     options.must_exist = args.boolean(2, "must_exist", false);
-    const std::string store = state.switch_session(options).store();
-    protect(L, [&](lua_State* P) { push_text(P, store); });
-    return 1;
+    if (!args.absent(3)) options.durability = parse_durability(args.text(3, "durability"));
+    const Session session = state.switch_session(options);
+    protect(L, [&](lua_State* P) {
+      push_text(P, session.store());
+      lua_pushstring(P, durability_name(session.durability()));
+    });
+    return 2;
   });
 }
 
@@ -28108,9 +32015,11 @@ const unsigned char kEmbeddedStdlib0[] =
     "-- Tracking\n"
     "\n"
     "function mlrt.session(given)\n"
-    "  local o = options.check(\"session\", given, { store = \"string\", must_exist ="
-    " \"boolean\" })\n"
-    "  return { store = native.tracking.session(o.store, o.must_exist) }\n"
+    "  local o = options.check(\"session\", given,\n"
+    "    { store = \"string\", must_exist = \"boolean\", durability = \"string\" })\n"
+    "  local store, durability = native.tracking.session(o.store, o.must_exist, o.dur"
+    "ability)\n"
+    "  return { store = store, durability = durability }\n"
     "end\n"
     "\n"
     "-- Experiments; each is named by its id or its name.\n"
@@ -28275,9 +32184,21 @@ const unsigned char kEmbeddedStdlib0[] =
     "-- The whole store\n"
     "\n"
     "function mlrt.gc(given)\n"
-    "  local o = options.check(\"gc\", given, { older_than_ms = \"integer\", dry_run "
-    "= \"boolean\" })\n"
-    "  return native.store.gc(o.older_than_ms, o.dry_run)\n"
+    "  local o = options.check(\"gc\", given,\n"
+    "    { older_than_ms = \"integer\", dry_run = \"boolean\", compact = \"boolean\" "
+    "})\n"
+    "  return native.store.gc(o.older_than_ms, o.dry_run, o.compact)\n"
+    "end\n"
+    "\n"
+    "mlrt.limits = native.store.limits\n"
+    "\n"
+    "function mlrt.set_limits(given)\n"
+    "  local o = options.check(\"set_limits\", given, {\n"
+    "    quota_bytes = \"integer\", retention_days = \"number\", keep_points = \"inte"
+    "ger\", apply = \"boolean\",\n"
+    "  })\n"
+    "  return native.store.set_limits(o.quota_bytes, o.retention_days, o.keep_points,"
+    " o.apply)\n"
     "end\n"
     "\n"
     "function mlrt.import(path, given)\n"
@@ -28498,7 +32419,7 @@ const unsigned char kEmbeddedStdlib3[] =
 }  // namespace
 
 extern const EmbeddedFile kEmbeddedFiles[] = {
-    {"mlrt.lua", kEmbeddedStdlib0, 9806},
+    {"mlrt.lua", kEmbeddedStdlib0, 10258},
     {"mlrt/options.lua", kEmbeddedStdlib1, 2725},
     {"mlrt/run.lua", kEmbeddedStdlib2, 1076},
     {"mlrt/table.lua", kEmbeddedStdlib3, 1276},

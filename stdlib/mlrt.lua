@@ -75,8 +75,10 @@ end
 -- Tracking
 
 function mlrt.session(given)
-  local o = options.check("session", given, { store = "string", must_exist = "boolean" })
-  return { store = native.tracking.session(o.store, o.must_exist) }
+  local o = options.check("session", given,
+    { store = "string", must_exist = "boolean", durability = "string" })
+  local store, durability = native.tracking.session(o.store, o.must_exist, o.durability)
+  return { store = store, durability = durability }
 end
 
 -- Experiments; each is named by its id or its name.
@@ -223,8 +225,18 @@ end
 -- The whole store
 
 function mlrt.gc(given)
-  local o = options.check("gc", given, { older_than_ms = "integer", dry_run = "boolean" })
-  return native.store.gc(o.older_than_ms, o.dry_run)
+  local o = options.check("gc", given,
+    { older_than_ms = "integer", dry_run = "boolean", compact = "boolean" })
+  return native.store.gc(o.older_than_ms, o.dry_run, o.compact)
+end
+
+mlrt.limits = native.store.limits
+
+function mlrt.set_limits(given)
+  local o = options.check("set_limits", given, {
+    quota_bytes = "integer", retention_days = "number", keep_points = "integer", apply = "boolean",
+  })
+  return native.store.set_limits(o.quota_bytes, o.retention_days, o.keep_points, o.apply)
 end
 
 function mlrt.import(path, given)

@@ -32,6 +32,7 @@ struct Run::Sampling {
 
 Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
     : session_(std::move(session)),
+      metrics_(session_->tracking.open_metrics(record.run_id, true)),
       id_(record.run_id),
       name_(record.name),
       experiment_id_(record.experiment_id),
@@ -40,6 +41,7 @@ Run::Run(std::shared_ptr<SessionState> session, const RunRecord& record)
 
 Run::Run(Run&& other) noexcept
     : session_(std::move(other.session_)),
+      metrics_(std::move(other.metrics_)),
       id_(std::move(other.id_)),
       name_(std::move(other.name_)),
       experiment_id_(std::move(other.experiment_id_)),
@@ -51,6 +53,7 @@ Run& Run::operator=(Run&& other) noexcept {
   if (this == &other) return *this;
   end_quietly();
   session_ = std::move(other.session_);
+  metrics_ = std::move(other.metrics_);
   id_ = std::move(other.id_);
   name_ = std::move(other.name_);
   experiment_id_ = std::move(other.experiment_id_);
@@ -91,8 +94,9 @@ void Run::log_params(const std::vector<Param>& params) {
   session_->tracking.log_params(id_, params);
 }
 
-void Run::log_metric(const std::string& key, double value, std::int64_t step) {
-  log_metrics({{key, value}}, step);
+void Run::log_metric(std::string_view key, double value, std::int64_t step) {
+  require_open();
+  session_->tracking.log_metric(*metrics_, key, value, step);
 }
 
 void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics,
@@ -101,7 +105,7 @@ void Run::log_metrics(const std::vector<std::pair<std::string, double>>& metrics
   std::vector<Metric> rows;
   rows.reserve(metrics.size());
   for (const auto& [key, value] : metrics) rows.push_back({key, value, 0, step, "", "", ""});
-  session_->tracking.log_metrics(id_, rows);
+  session_->tracking.log_metrics(*metrics_, rows);
 }
 
 void Run::set_tag(const std::string& key, const std::string& value) {

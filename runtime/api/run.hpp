@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,7 +34,7 @@ class Run {
 
   void log_param(const std::string& key, const std::string& value);
   void log_params(const std::vector<Param>& params);
-  void log_metric(const std::string& key, double value, std::int64_t step = 0);
+  void log_metric(std::string_view key, double value, std::int64_t step = 0);
   void log_metrics(const std::vector<std::pair<std::string, double>>& metrics,
                    std::int64_t step = 0);
   void set_tag(const std::string& key, const std::string& value);
@@ -84,6 +85,7 @@ class Run {
   struct Sampling;
 
   std::shared_ptr<SessionState> session_;
+  std::shared_ptr<RunMetrics> metrics_;
   std::string id_, name_, experiment_id_;
   std::atomic<bool> ended_{false};
   int uncaught_at_start_ = 0;

@@ -19,6 +19,17 @@ std::string session_store_path(const std::string& wanted) {
   return variable && *variable ? variable : "mlrt.db";
 }
 
+Durability session_durability(const SessionOptions& options) {
+  if (options.durability) return *options.durability;
+  const char* variable = std::getenv("MLRT_DURABILITY");
+  if (variable == nullptr || *variable == '\0') return Durability::kProcess;
+  try {
+    return parse_durability(variable);
+  } catch (const Error& error) {
+    throw Error(error.code(), "the environment's MLRT_DURABILITY: " + error.message());
+  }
+}
+
 // "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
 std::string session_artifact_root(const SessionOptions& options, const std::string& store) {
   if (!options.artifact_root.empty()) return fs::absolute(options.artifact_root);
@@ -43,11 +54,24 @@ std::string session_experiment_id(TrackingStore& tracking, const std::string& na
 
 }  // namespace
 
+Durability parse_durability(std::string_view word) {
+  if (word == "process") return Durability::kProcess;
+  if (word == "power") return Durability::kPower;
+  throw Error(ErrorCode::kInvalidParameter,
+              "the durability of a store is process or power, not " + quoted(word));
+}
+
+const char* durability_name(Durability durability) {
+  return durability == Durability::kPower ? "power" : "process";
+}
+
 Session::Session(const SessionOptions& options) {
   const std::string store = session_store_path(options.store);
   DatabaseOptions database_options;
   database_options.must_exist = options.must_exist;
   database_options.busy_timeout_ms = options.busy_timeout_ms;
+  database_options.durability = session_durability(options);
+  database_options.backlog_bytes = options.backlog_bytes;
   const std::shared_ptr<Database> database = Database::open(store, database_options);
   state_ = std::make_shared<SessionState>(store, database,
                                           session_artifact_root(options, database->path()));
@@ -61,6 +85,7 @@ Session::Session(const std::string& store)
       }()) {}
 
 const std::string& Session::store() const { return state_->store; }
+Durability Session::durability() const { return state_->database->options().durability; }
 TrackingStore& Session::tracking() const { return state_->tracking; }
 ArtifactStore& Session::artifacts() const { return state_->artifacts; }
 LoggedModels& Session::logged_models() const { return state_->logged_models; }
@@ -73,6 +98,24 @@ ImportReport Session::import_tracking(const std::string& path, const ImportOptio
 std::string Session::export_mlflow(const std::string& path) const {
   return mlrt::export_mlflow(state_->tracking, state_->database, path);
 }
+
+StoreLimitsState Session::limits() const {
+  Transaction transaction(*state_->database, Transaction::Mode::kReadStored);
+  return read_store_limits_state(transaction);
+}
+
+void Session::set_limits(const StoreLimits& limits) const {
+  Transaction transaction(*state_->database, Transaction::Mode::kWrite);
+  write_store_limits(transaction, limits);
+  transaction.commit();
+}
+
+bool Session::apply_limits() const {
+  { const Transaction what_was_just_logged_too(*state_->database, Transaction::Mode::kRead); }
+  return apply_store_limits(*state_->database);
+}
+
+std::uint64_t Session::compact() const { return compact_store(*state_->database); }
 
 void Session::set_experiment(const std::string& name) {
   const std::string id = session_experiment_id(state_->tracking, name);

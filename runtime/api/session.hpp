@@ -1,15 +1,20 @@
 #ifndef MLRT_API_SESSION_HPP_
 #define MLRT_API_SESSION_HPP_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/run.hpp"
 #include "model/model.hpp"
 #include "registry/registry.hpp"
+#include "store/durability.hpp"
 #include "tracking/artifacts.hpp"
 #include "tracking/exchange.hpp"
 #include "tracking/logged_models.hpp"
+#include "tracking/retention.hpp"
 #include "tracking/tracking_store.hpp"
 
 namespace mlrt {
@@ -19,7 +24,15 @@ struct SessionOptions {
   std::string artifact_root;    // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
   bool must_exist = false;      // do not create the store
   int busy_timeout_ms = 10000;  // how long a call waits for other processes that hold the store
+  std::optional<Durability> durability;  // empty: $MLRT_DURABILITY, else kProcess
+  // How much logged metrics may take beside the store before they are in it; at the bound,
+  // log_metric slows down to the speed at which they come in. At least 1 MiB.
+  std::uint64_t backlog_bytes = 256u << 20;
 };
+
+// "process" or "power". Throws kInvalidParameter for another word.
+Durability parse_durability(std::string_view word);
+const char* durability_name(Durability durability);
 
 struct RunOptions {
   std::string name;        // empty: one is made up
@@ -40,6 +53,7 @@ class Session {
   explicit Session(const std::string& store);
 
   const std::string& store() const;
+  Durability durability() const;
   TrackingStore& tracking() const;
   ArtifactStore& artifacts() const;
   LoggedModels& logged_models() const;
@@ -48,6 +62,17 @@ class Session {
   // See tracking/exchange.hpp.
   ImportReport import_tracking(const std::string& path, const ImportOptions& options = {}) const;
   std::string export_mlflow(const std::string& path) const;
+
+  // What the store may grow to, and how far that is applied: see tracking/retention.hpp. The limits
+  // are applied in the background while a program logs to the store; apply_limits() does a bounded
+  // step (some 30 ms) of it at once and returns true if there may be more to do.
+  StoreLimitsState limits() const;
+  void set_limits(const StoreLimits& limits) const;
+  bool apply_limits() const;
+  // Gives free space of the database's file back to the disk: the file is written anew, which needs
+  // as much space again while it lasts and holds up others who write. Returns how many bytes
+  // smaller the file became. Throws kUnavailable, kIo.
+  std::uint64_t compact() const;
 
   void set_experiment(const std::string& name);  // for runs started later; created on demand
   Run start_run(const RunOptions& options = {});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/limits_command.hpp"
 #include "cli/listing.hpp"
 #include "cli/output.hpp"
 #include "cli/run_output.hpp"
@@ -56,7 +57,13 @@ OrderedJson doctor_json(const std::string& store, const StoreFacts& facts) {
   out["store"] = store;
   out["schema_version"] = facts.schema_version;
   out["journal_mode"] = facts.journal_mode;
+  out["durability"] = facts.durability;
+  out["network_file_system"] = facts.on_network;
   out["read_only"] = facts.read_only;
+  out["journals"] = facts.journals;
+  out["live_journals"] = facts.live_journals;
+  out["journal_bytes"] = facts.journal_bytes;
+  out["waiting_records"] = facts.waiting_records;
   out["database_bytes"] = facts.database_bytes;
   out["page_size_bytes"] = facts.page_size_bytes;
   out["page_count"] = facts.page_count;
@@ -73,6 +80,7 @@ OrderedJson doctor_json(const std::string& store, const StoreFacts& facts) {
   out["model_versions"] = facts.model_versions;
   out["metric_points"] = facts.metric_points;
   out["metric_blocks"] = facts.metric_blocks;
+  out["limits"] = limits_json(facts.limits);
   out["problems"] = facts.problems;
   return out;
 }
@@ -82,10 +90,31 @@ std::string with_deleted(std::uint64_t all, std::uint64_t deleted) {
          (deleted == 0 ? "" : " (" + std::to_string(deleted) + " of them deleted)");
 }
 
+std::string durability_text(const StoreFacts& facts) {
+  return facts.durability +
+         (facts.journal_mode == "wal" ? ", write-ahead log" : ", rollback journal") +
+         (facts.on_network ? ", on a network file system" : "");
+}
+
+// "2 (1 left behind, ...), 128.0 KB, 7 records wait"
+std::string journals_text(const StoreFacts& facts) {
+  if (facts.journals == 0) return "none";
+  std::string out = std::to_string(facts.journals);
+  if (facts.live_journals != facts.journals) {
+    out += " (" + std::to_string(facts.journals - facts.live_journals) +
+           " left behind, which the next reader or writer takes in)";
+  }
+  return out + ", " + size_text(facts.journal_bytes) + ", " +
+         std::to_string(facts.waiting_records) +
+         (facts.waiting_records == 1 ? " record waits" : " records wait");
+}
+
 std::string doctor_text(const std::string& store, const StoreFacts& facts) {
   TextTable table({{"mlrt"}, {std::string(MLRT_VERSION) + ", SQLite " + facts.sqlite_version}});
   table.add({"Store", store + (facts.read_only ? " (read-only)" : "")});
-  table.add({"Schema", std::to_string(facts.schema_version) + ", journal " + facts.journal_mode});
+  table.add({"Schema", std::to_string(facts.schema_version)});
+  table.add({"Durability", durability_text(facts)});
+  table.add({"Journals", journals_text(facts)});
   table.add({"Size", size_text(facts.database_bytes) + ", " + std::to_string(facts.page_count) +
                          " pages of " +
                          size_text(static_cast<std::uint64_t>(facts.page_size_bytes)) + ", " +
@@ -99,6 +128,7 @@ std::string doctor_text(const std::string& store, const StoreFacts& facts) {
   table.add({"Logged models", with_deleted(facts.logged_models, facts.deleted_logged_models)});
   table.add({"Registered models", std::to_string(facts.registered_models) + ", versions " +
                                       std::to_string(facts.model_versions)});
+  table.add({"Limits", limits_sentence(facts.limits)});
   for (const std::string& problem : facts.problems) table.add({"PROBLEM", problem});
   if (facts.problems.empty()) table.add({"Check", "sound"});
   return table.text();
@@ -110,6 +140,7 @@ int run_doctor(const GlobalOptions& global, const DoctorOptions& options) {
   const Session session = open_store(global);
   DatabaseOptions database;
   database.must_exist = true;
+  database.durability = session.durability();
   StoreFacts facts =
       inspect_store(Database::open(session.store(), database), session.tracking().artifact_root());
   if (options.artifacts) check_artifacts(session, facts.problems);

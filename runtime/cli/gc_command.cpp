@@ -40,9 +40,12 @@ std::int64_t read_age_ms(const std::string& text) {
 
 void run_gc(const GlobalOptions& global, const GcOptions& options) {
   const std::int64_t age_ms = options.older_than.empty() ? 0 : read_age_ms(options.older_than);
+  if (options.compact && options.dry_run)
+    throw Error(ErrorCode::kUsage, "--compact goes without --dry-run");
   const Session session = open_store(global);
   TrackingStore::Garbage found = session.tracking().collect_garbage(age_ms, options.dry_run);
   found.artifact_bytes += session.registry().collect_garbage(options.dry_run);
+  const std::uint64_t given_back = options.compact ? session.compact() : 0;
   if (options.json) {
     OrderedJson out;
     out["dry_run"] = options.dry_run;
@@ -50,13 +53,15 @@ void run_gc(const GlobalOptions& global, const GcOptions& options) {
     out["runs"] = found.runs;
     out["logged_models"] = found.logged_models;
     out["artifact_bytes"] = found.artifact_bytes;
+    if (options.compact) out["database_bytes"] = given_back;
     print_out(json_text(out));
     return;
   }
   print_out(std::string(options.dry_run ? "would delete for good: " : "deleted for good: ") +
             counted(found.experiments, "experiment") + ", " + counted(found.runs, "run") + ", " +
             counted(found.logged_models, "logged model") + ", " + size_text(found.artifact_bytes) +
-            " of artifacts\n");
+            " of artifacts" +
+            (options.compact ? ", " + size_text(given_back) + " of the database" : "") + "\n");
 }
 
 }  // namespace mlrt

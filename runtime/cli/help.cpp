@@ -24,7 +24,8 @@ Models:
 Store:
   sql SELECT          answer one SELECT on the store, read-only
   gc                  really delete what was deleted
-  doctor              check the store: versions, sizes, defects
+  limits              show or set what the store may grow to
+  doctor              check the store: versions, sizes, journals, defects
   import PATH         from an MLflow database, an mlruns folder or TensorBoard files
   export FILE         to a database that MLflow opens
 
@@ -39,6 +40,11 @@ Options:
   --log-format FORM   text (the default) or json, one object a line
   -V, --version       print the version
   -h, --help          print this
+
+Environment:
+  MLRT_STORE          the store where --store is not given
+  MLRT_DURABILITY     what a logged record survives: process (the default: the end of the program
+                      by any means; a power cut loses at most the last second) or power
 
 Examples:
   mlrt examples/quickstart.lua

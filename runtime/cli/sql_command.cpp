@@ -98,11 +98,12 @@ std::string sql_table(const StoreQueryResult& result) {
 
 void run_sql(const GlobalOptions& global, const SqlOptions& options) {
   const OutputForm form = output_form(options.output);
-  const std::string store = open_store(global).store();
+  const Session session = open_store(global);
+  session.tracking().bring_in_metrics();
   const InterruptSignals signals;
   StoreQueryLimits limits;
   limits.max_rows = options.max_rows;
-  const StoreQueryResult result = query_store(store, options.sql, limits);
+  const StoreQueryResult result = query_store(session.store(), options.sql, limits);
   if (form == OutputForm::kCsv) {
     print_out(sql_csv(result));
   } else {

@@ -5,6 +5,7 @@
 #include "cli/doctor_command.hpp"
 #include "cli/exchange_command.hpp"
 #include "cli/gc_command.hpp"
+#include "cli/limits_command.hpp"
 #include "cli/sql_command.hpp"
 #include "cli/types_command.hpp"
 
@@ -14,6 +15,13 @@ namespace {
 struct SqlWords {
   SqlOptions options;
   std::string max;
+};
+
+constexpr long long kMostRetentionDays = 36500;
+
+struct LimitsWords {
+  LimitsOptions options;
+  std::string quota, retention_days, keep_points;
 };
 
 void add_sql_command(CLI::App& root, ChosenCommand& chosen) {
@@ -44,9 +52,63 @@ void add_gc_command(CLI::App& root, ChosenCommand& chosen) {
                  "only what was deleted so long ago: 30d, 12h, 90m, 2w")
       ->type_name("AGE");
   gc->add_flag("--dry-run", options->dry_run, "say what would go, and delete nothing");
+  gc->add_flag("--compact", options->compact,
+               "give free space of the database back to the disk too");
   gc->add_flag("--json", options->json, "JSON in place of the sentence");
-  gc->footer("Example:\n  mlrt gc --older-than 30d --dry-run");
+  gc->footer(
+      "What is deleted becomes free space in the database's file, which is used again. --compact\n"
+      "makes the file smaller: it is written anew, which needs as much space again for the moment\n"
+      "and holds up others who write.\n"
+      "\n"
+      "Examples:\n  mlrt gc --older-than 30d --dry-run\n  mlrt gc --compact");
   run_when_chosen(gc, chosen, options, run_gc);
+}
+
+void add_limits_command(CLI::App& root, ChosenCommand& chosen) {
+  CLI::App* limits =
+      add_tree_command(root, "limits", "Show or set what the store may grow to: quota, retention");
+  const auto words = std::make_shared<LimitsWords>();
+  limits
+      ->add_option("--quota", words->quota,
+                   "the space in use in the database, such as 500MB or 2GB; 0: no quota")
+      ->type_name("SIZE");
+  limits
+      ->add_option("--retention-days", words->retention_days,
+                   "how long the histories of finished runs stay whole; 0: for ever")
+      ->type_name("N");
+  limits
+      ->add_option("--keep-points", words->keep_points,
+                   "about so many points of a metric stay of a thinned history (1000)")
+      ->type_name("N");
+  limits->add_flag("--off", words->options.off, "neither quota nor retention");
+  limits->add_flag("--apply", words->options.apply,
+                   "apply the limits now, not in the background of later logging");
+  limits->add_flag("--json", words->options.json, "JSON in place of the table");
+  limits->footer(
+      "What gives way is the metric history of finished runs, the oldest first: it is thinned to\n"
+      "its extremes, and dropped to the last point once thinned histories take half the quota.\n"
+      "Params, tags, the latest metrics, artifacts and runs under way are never touched. A run "
+      "whose\n"
+      "history gave way has the tag mlrt.history: thinned or dropped.\n"
+      "\n"
+      "Examples:\n"
+      "  mlrt limits --quota 2GB --retention-days 90\n"
+      "  mlrt limits --apply\n"
+      "  mlrt limits --off\n"
+      "  mlrt runs search \"tags.\\`mlrt.history\\` = 'thinned'\"");
+  run_when_chosen(limits, chosen, words, [](const GlobalOptions& global, LimitsWords& given) {
+    LimitsOptions& options = given.options;
+    if (!given.quota.empty()) options.quota_bytes = read_size_bytes("--quota", given.quota);
+    if (!given.retention_days.empty()) {
+      options.retention_days =
+          read_option_number("--retention-days", given.retention_days, 0, kMostRetentionDays);
+    }
+    if (!given.keep_points.empty()) {
+      options.keep_points = read_option_size("--keep-points", given.keep_points, 0, 0,
+                                             static_cast<long long>(kMostKeptPoints));
+    }
+    run_limits(global, options);
+  });
 }
 
 void add_doctor_command(CLI::App& root, ChosenCommand& chosen) {
@@ -105,6 +167,7 @@ void add_types_command(CLI::App& root, ChosenCommand& chosen) {
 void add_store_commands(CLI::App& root, ChosenCommand& chosen) {
   add_sql_command(root, chosen);
   add_gc_command(root, chosen);
+  add_limits_command(root, chosen);
   add_doctor_command(root, chosen);
   add_import_command(root, chosen);
   add_export_command(root, chosen);

@@ -92,6 +92,11 @@ bool has_link(const std::string& folder, const std::string& relative) {
   return false;
 }
 
+bool is_writable(const std::string& path) {
+  fs_check_path("look at", path);
+  return fs_call(Op::kStat, path, [&] { return ::access(path.c_str(), W_OK); }) == 0;
+}
+
 std::uint64_t file_size(const std::string& path) {
   fs_check_path("look at", path);
   struct stat info {};

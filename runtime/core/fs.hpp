@@ -19,18 +19,32 @@ namespace fs {
 // refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names
 // the path. Functions may run at the same time in several threads.
 
-enum class Op { kOpen, kRead, kWrite, kSync, kRename, kRemove, kMakeFolder, kList, kStat, kMap };
+enum class Op {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kRename,
+  kRemove,
+  kMakeFolder,
+  kList,
+  kStat,
+  kMap,
+  kAllocate,
+  kLock
+};
 
 // Asked before each system call: an errno other than 0 makes the call fail with it. For tests; an
 // empty function (the default) takes the hook away. EINTR makes the call repeat, as a signal does.
-// The hook must not throw. Set it only while no other thread uses fs.
+// The hook must not throw; one thread at a time is in it, and none any more once another is set.
 using FaultHook = std::function<int(Op op, const std::string& path)>;
 void set_fault_hook(FaultHook hook);
 
 // False for a name that cannot exist; throw when the system will not tell.
-bool exists(const std::string& path);     // links followed
-bool is_file(const std::string& path);    // a regular file, links followed
-bool is_folder(const std::string& path);  // links followed
+bool exists(const std::string& path);       // links followed
+bool is_file(const std::string& path);      // a regular file, links followed
+bool is_folder(const std::string& path);    // links followed
+bool is_writable(const std::string& path);  // as far as the system's permissions say
 std::uint64_t file_size(const std::string& path);
 // True if a part of `relative`, which is below `folder`, is a symbolic link: it could lead outside.
 bool has_link(const std::string& folder, const std::string& relative);

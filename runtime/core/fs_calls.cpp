@@ -1,18 +1,42 @@
 #include "core/fs_calls.hpp"
 
+#include <atomic>
+#include <mutex>
 #include <system_error>
+#include <utility>
 
 #include "core/text.hpp"
 
 namespace mlrt {
 namespace fs {
 
-FaultHook& fs_fault_hook() {
-  static FaultHook hook;
-  return hook;
+namespace {
+
+std::atomic<bool> fs_has_hook{false};
+
+struct FsHook {
+  std::recursive_mutex mutex;  // a hook may use fs itself
+  FaultHook hook;
+};
+
+FsHook& fs_hook() {
+  static FsHook* const hook = new FsHook;  // a static object's destructor may still use fs
+  return *hook;
 }
 
-void set_fault_hook(FaultHook hook) { fs_fault_hook() = std::move(hook); }
+}  // namespace
+
+void set_fault_hook(FaultHook hook) {
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  fs_has_hook = static_cast<bool>(hook);
+  fs_hook().hook = std::move(hook);
+}
+
+int fs_fault(Op op, const std::string& path) {
+  if (!fs_has_hook.load(std::memory_order_relaxed)) return 0;
+  const std::lock_guard<std::recursive_mutex> lock(fs_hook().mutex);
+  return fs_hook().hook ? fs_hook().hook(op, path) : 0;
+}
 
 std::string fs_reason(int error, const char* missing) {
   switch (error) {

@@ -20,16 +20,15 @@ constexpr int kFsFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 // A FIFO would block open() until someone writes to it.
 constexpr int kFsReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
-// The hook in force; empty when there is none.
-FaultHook& fs_fault_hook();
+// What the hook in force, if there is one, makes of a call: an errno or 0.
+int fs_fault(Op op, const std::string& path);
 
 // One system call: asks the fault hook, repeats when a signal came. `call` returns < 0 and sets
 // errno.
 template <typename Call>
 auto fs_call(Op op, const std::string& path, Call call) -> decltype(call()) {
   for (;;) {
-    const FaultHook& hook = fs_fault_hook();
-    int fault = hook ? hook(op, path) : 0;
+    const int fault = fs_fault(op, path);
     decltype(call()) result = -1;
     if (fault == 0) {
       result = call();

@@ -21,11 +21,11 @@ const char* const kLogLevelNames[] = {"debug", "info", "warn", "error", "off"};
 const char* log_level_name(LogLevel level) { return kLogLevelNames[static_cast<int>(level)]; }
 
 // Text lines are for people: a value with blanks or controls is quoted so that the line stays one.
-std::string log_text_value(const std::string& value) {
+std::string log_text_value(std::string_view value) {
   bool plain = !value.empty();
   for (char c : value)
     plain = plain && static_cast<unsigned char>(c) > 0x20 && c != '"' && c != '\'';
-  return plain ? value : quoted(value, 400);
+  return plain ? std::string(value) : quoted(value, 400);
 }
 
 std::string log_text_line(LogLevel level, std::string_view message, LogFields fields) {
@@ -39,7 +39,7 @@ std::string log_text_line(LogLevel level, std::string_view message, LogFields fi
 std::string log_json_line(LogLevel level, std::string_view message, LogFields fields) {
   Json line = {
       {"time_ms", now_ms()}, {"level", log_level_name(level)}, {"message", std::string(message)}};
-  for (const auto& field : fields) line[field.first] = field.second;
+  for (const auto& field : fields) line[field.first] = std::string(field.second);
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

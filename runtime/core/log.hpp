@@ -11,11 +11,12 @@ namespace mlrt {
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat { kText, kJson };
 
-using LogFields = std::initializer_list<std::pair<const char*, std::string>>;
+using LogFields = std::initializer_list<std::pair<const char*, std::string_view>>;
 
 // One line on standard error: "2026-11-20 21:22:23 warn message key=value" or, as JSON lines,
 // {"time_ms":..., "level":"warn", "message":..., key: value}. A line is written by one call, so
-// lines of several threads and processes do not mix. Safe from any thread; never throws.
+// lines of several threads and processes do not mix. Safe from any thread; never throws. The values
+// are only looked at, so naming what failed takes no memory where there may be none.
 void log_line(LogLevel level, std::string_view message, LogFields fields = {});
 
 inline void log_debug(std::string_view message, LogFields f = {}) {

@@ -23,7 +23,8 @@ const TrackingStore& tracking_of_script(lua_State* L) {
   return script_state(L).session().tracking();
 }
 
-// session(store, must_exist): opens a store and makes it the script's; returns its path.
+// session(store, must_exist, durability): opens a store and makes it the script's; returns its path
+// and durability.
 int tracking_bind_session(lua_State* L) {
   return guard(L, [=] {
     const LuaArgs args(L, "session");
@@ -31,9 +32,13 @@ int tracking_bind_session(lua_State* L) {
     SessionOptions options;
     options.store = args.text(1, "store", state.store.c_str());
     options.must_exist = args.boolean(2, "must_exist", false);
-    const std::string store = state.switch_session(options).store();
-    protect(L, [&](lua_State* P) { push_text(P, store); });
-    return 1;
+    if (!args.absent(3)) options.durability = parse_durability(args.text(3, "durability"));
+    const Session session = state.switch_session(options);
+    protect(L, [&](lua_State* P) {
+      push_text(P, session.store());
+      lua_pushstring(P, durability_name(session.durability()));
+    });
+    return 2;
   });
 }
 

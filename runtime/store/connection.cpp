@@ -1,8 +1,9 @@
 #include "store/connection.hpp"
 
 #include <sqlite3.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -12,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/fork.hpp"
 #include "core/text.hpp"
 
 #if SQLITE_VERSION_NUMBER < 3040000
@@ -23,7 +25,7 @@ namespace {
 
 constexpr int kOldestSqlite = 3040000;
 // The code's statements are far fewer; text that varies without bound must not fill the memory.
-constexpr std::size_t kMaxIdleStatements = 256;
+constexpr std::size_t kMaxKeptStatements = 256;
 // The largest value that a store may hold; a damaged file must not make us ask for gigabytes.
 constexpr int kMaxValueBytes = 256 << 20;
 
@@ -40,6 +42,28 @@ std::string connection_uri(const std::string& path, std::string_view options) {
   return uri + "?" + std::string(options);
 }
 
+// SQLite counts the locks of a process by device and inode. The child of a fork has those of its
+// parent in its memory but not from the system: taken for its own, they would let others remove the
+// log that it writes to. On another device, so to say, nothing of the parent's is found.
+int (*connection_system_fstat)(int, struct stat*) = nullptr;
+
+int connection_fstat(int descriptor, struct stat* info) {
+  const int result = connection_system_fstat(descriptor, info);
+  if (result == 0) info->st_dev ^= static_cast<dev_t>(process_generation() - 1) << 32;
+  return result;
+}
+
+bool connection_leave_locks_of_parent() {
+  sqlite3_vfs* const system = sqlite3_vfs_find("unix");
+  if (system == nullptr || system->iVersion < 3) return false;
+  connection_system_fstat =
+      reinterpret_cast<int (*)(int, struct stat*)>(system->xGetSystemCall(system, "fstat"));
+  return connection_system_fstat != nullptr &&
+         system->xSetSystemCall(system, "fstat",
+                                reinterpret_cast<sqlite3_syscall_ptr>(&connection_fstat)) ==
+             SQLITE_OK;
+}
+
 std::string seconds_text(int milliseconds) { return format_double(milliseconds / 1000.0) + " s"; }
 
 }  // namespace
@@ -48,26 +72,22 @@ int sqlite_version_number() { return sqlite3_libversion_number(); }
 
 // ---- Statement ----
 
-Statement::Statement(StoreConnection* connection, sqlite3_stmt* handle, bool cached)
-    : connection_(connection), handle_(handle), cached_(cached) {}
+Statement::Statement(StoreConnection* connection, sqlite3_stmt* handle, Kept* kept)
+    : connection_(connection), handle_(handle), kept_(kept) {}
 
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_),
       handle_(std::exchange(other.handle_, nullptr)),
-      cached_(other.cached_) {}
+      kept_(other.kept_) {}
 
 Statement::~Statement() {
   if (!handle_) return;
-  sqlite3_reset(handle_);
-  sqlite3_clear_bindings(handle_);
-  if (cached_ && connection_->idle_.size() < kMaxIdleStatements) {
-    try {
-      if (connection_->idle_.emplace(sqlite3_sql(handle_), handle_).second) return;
-    } catch (const std::bad_alloc&) {
-      // Keeping it was only to save time.
-    }
+  if (kept_ == nullptr) {
+    sqlite3_finalize(handle_);
+    return;
   }
-  sqlite3_finalize(handle_);
+  reset();
+  kept_->in_use = false;
 }
 
 Statement& Statement::bind(int position, std::int64_t value) {
@@ -151,7 +171,7 @@ std::string_view Statement::bytes(int column) const {
 
 StoreConnection::StoreConnection(const std::string& absolute_path, std::string shown_path,
                                  StoreOpenMode mode, int busy_timeout_ms)
-    : shown_path_(std::move(shown_path)), process_(getpid()) {
+    : shown_path_(std::move(shown_path)), process_(process_generation()) {
   if (sqlite3_libversion_number() < kOldestSqlite) {
     throw Error(ErrorCode::kInternal, std::string("SQLite ") + sqlite3_libversion() +
                                           " is too old: mlrt needs 3.40 or newer");
@@ -159,6 +179,14 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   if (sqlite3_threadsafe() == 0) {
     throw Error(ErrorCode::kInternal,
                 "this SQLite was built without threads (SQLITE_THREADSAFE=0): mlrt needs them");
+  }
+  if (process_ > 1) {
+    // Stays in force in the children of this child.
+    static const bool left = connection_leave_locks_of_parent();
+    if (!left) {
+      throw Error(ErrorCode::kInternal,
+                  "this SQLite cannot open a store in the child of a fork safely");
+    }
   }
   // NOMUTEX: the Database's mutex guards the connection already.
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -210,8 +238,8 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
 StoreConnection::~StoreConnection() {
   // In the child of a fork the connection is the parent's: closing it here could undo the parent's
   // locks and remove its log.
-  if (getpid() != process_) return;
-  for (auto& entry : idle_) sqlite3_finalize(entry.second);
+  if (!is_own_process()) return;
+  for (auto& entry : kept_) sqlite3_finalize(entry.second.handle);
   sqlite3_close_v2(handle_);
 }
 
@@ -225,11 +253,13 @@ int StoreConnection::on_busy(void* context, int count) {
   return 1;
 }
 
+bool StoreConnection::is_own_process() const { return process_ == process_generation(); }
+
 void StoreConnection::require_own_process() const {
-  if (getpid() == process_) return;
+  if (is_own_process()) return;
   throw Error(ErrorCode::kInternal,
               "the store " + quoted(shown_path_, 300) +
-                  " was opened before a fork: the child process must open it anew");
+                  " was in use while the process forked: the child cannot go on with that");
 }
 
 sqlite3_stmt* StoreConnection::compile(std::string_view sql, bool keep, std::string_view* rest) {
@@ -243,33 +273,55 @@ sqlite3_stmt* StoreConnection::compile(std::string_view sql, bool keep, std::str
   return handle;
 }
 
-Statement StoreConnection::prepare(std::string_view sql) {
-  auto found = idle_.find(std::string(sql));
-  if (found != idle_.end()) {
-    require_own_process();
-    sqlite3_stmt* handle = found->second;
-    idle_.erase(found);
-    return Statement(this, handle, true);
+// The code's statements differ somewhere here, or by their length; reading all of them would take
+// as long as running a short one.
+std::size_t StoreConnection::TextHash::operator()(std::string_view sql) const {
+  std::uint64_t hash = sql.size();
+  for (std::size_t at : {sql.size() / 4, sql.size() / 2, sql.size() * 3 / 4, sql.size()}) {
+    std::uint64_t word = 0;
+    at = at < sizeof(word) ? 0 : at - sizeof(word);
+    std::memcpy(&word, sql.data() + at, std::min(sizeof(word), sql.size()));
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
   }
-  return Statement(this, compile(sql, true, nullptr), true);
+  return static_cast<std::size_t>(hash);
+}
+
+Statement StoreConnection::prepare(std::string_view sql) {
+  const auto found = kept_.find(sql);
+  if (found != kept_.end() && !found->second.in_use) {
+    require_own_process();
+    found->second.in_use = true;
+    return Statement(this, found->second.handle, &found->second);
+  }
+  Statement statement(this, compile(sql, true, nullptr), nullptr);
+  if (found == kept_.end() && statement.handle_ != nullptr && kept_.size() < kMaxKeptStatements) {
+    Statement::Kept& kept = kept_[sqlite3_sql(statement.handle_)];
+    // The same text but for what follows its end, such as a comment, is kept once.
+    if (kept.handle == nullptr) {
+      kept = {statement.handle_, true};
+      statement.kept_ = &kept;
+    }
+  }
+  return statement;
 }
 
 void StoreConnection::execute(std::string_view sql) {
   while (!sql.empty()) {
     std::string_view rest;
     sqlite3_stmt* handle = compile(sql, false, &rest);
-    if (handle) Statement(this, handle, false).run();
+    if (handle) Statement(this, handle, nullptr).run();
     sql = rest;
   }
 }
 
 std::int64_t StoreConnection::query_integer(std::string_view sql) {
-  Statement statement(this, compile(sql, false, nullptr), false);
+  Statement statement(this, compile(sql, false, nullptr), nullptr);
   return statement.step() ? statement.integer(0) : 0;
 }
 
 std::string StoreConnection::query_text(std::string_view sql) {
-  Statement statement(this, compile(sql, false, nullptr), false);
+  Statement statement(this, compile(sql, false, nullptr), nullptr);
   return statement.step() ? statement.text(0) : std::string();
 }
 
@@ -284,15 +336,17 @@ void StoreConnection::require_same_file() {
                                   "written; open it anew");
 }
 
+bool StoreConnection::changed() const { return sqlite3_changes(handle_) > 0; }
+
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
-void StoreConnection::disable_checkpoints() {
-  sqlite3_wal_autocheckpoint(handle_, 0);
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void StoreConnection::set_checkpoints(int pages) {
+  sqlite3_wal_autocheckpoint(handle_, pages);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, pages == 0, nullptr);
 }
 
 void StoreConnection::roll_back() noexcept {
-  if (getpid() != process_ || !in_transaction()) return;
+  if (!is_own_process() || !in_transaction()) return;
   sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
@@ -340,6 +394,12 @@ void StoreConnection::fail(int code, std::string_view sql) {
         throw Error(ErrorCode::kUnavailable, "there is not enough memory to use " + store, detail);
       }
       throw Error(ErrorCode::kIo, "the system failed to read or write " + store + reason, detail);
+    case SQLITE_ERROR:  // the statements are ours: it is the tables that are not
+      throw Error(ErrorCode::kDataCorrupt,
+                  store +
+                      " is damaged: its tables are not those of its schema number; restore it "
+                      "from a copy",
+                  detail);
     case SQLITE_TOOBIG:
       throw Error(ErrorCode::kInvalidParameter, "a value is too large for " + store, detail);
     default:

@@ -64,7 +64,8 @@ class Statement {
 
  private:
   friend class StoreConnection;
-  Statement(StoreConnection* connection, sqlite3_stmt* handle, bool cached);
+  struct Kept;
+  Statement(StoreConnection* connection, sqlite3_stmt* handle, Kept* kept);
 
   template <typename Value>
   void bind_value(int position, const Value& value) {
@@ -91,7 +92,13 @@ class Statement {
 
   StoreConnection* connection_;
   sqlite3_stmt* handle_;
-  bool cached_;
+  Kept* kept_;  // where the connection keeps it; null: nowhere
+};
+
+// A statement that a connection keeps.
+struct Statement::Kept {
+  sqlite3_stmt* handle = nullptr;
+  bool in_use = false;
 };
 
 enum class StoreOpenMode {
@@ -126,18 +133,24 @@ class StoreConnection {
   const std::string& shown_path() const { return shown_path_; }
   int busy_timeout_ms() const { return busy_.timeout_ms; }
   void set_busy_timeout_ms(int timeout_ms) { busy_.timeout_ms = timeout_ms; }
-  // Throws kInternal in the child of a fork, where the connection is the parent's.
+  // False in the child of a fork, where the connection is the parent's: letting go of it is all
+  // that may be done there.
+  bool is_own_process() const;
+  // Throws kInternal there.
   void require_own_process() const;
 
   // Throws kIo when the store's file was moved, deleted or replaced since it was opened: what is
   // written would be lost.
   void require_same_file();
 
+  // Whether the last INSERT, UPDATE or DELETE that ended changed a row.
+  bool changed() const;
   // Whether a transaction is open.
   bool in_transaction() const;
 
-  // Leaves moving the write-ahead log into the file to the other programs that have it open.
-  void disable_checkpoints();
+  // Moves the write-ahead log into the file whenever it has so many pages; 0: leaves that to the
+  // other programs that have it open.
+  void set_checkpoints(int pages);
 
   // Undoes the open transaction, if any. Never throws: SQLite may have done so by itself.
   void roll_back() noexcept;
@@ -158,8 +171,11 @@ class StoreConnection {
   std::string shown_path_;
   Busy busy_;
   sqlite3* handle_ = nullptr;
-  long process_ = 0;                                     // who opened it
-  std::unordered_map<std::string, sqlite3_stmt*> idle_;  // prepared, not in use now
+  std::uint64_t process_ = 0;  // who opened it: process_generation()
+  struct TextHash {
+    std::size_t operator()(std::string_view sql) const;
+  };
+  std::unordered_map<std::string_view, Statement::Kept, TextHash> kept_;  // SQLite has the texts
 };
 
 // The SQLite version that runs, as 3051003 for 3.51.3.

@@ -262,6 +262,19 @@ INSERT INTO experiments (experiment, name, creation_time, last_update_time)
 VALUES (0, 'Default', unixepoch() * 1000, unixepoch() * 1000);
 )sql",
     R"sql(
+-- A writer's journal is in the store up to and including the slot of this number.
+ALTER TABLE writers ADD COLUMN folded_seq INTEGER NOT NULL DEFAULT 0;
+
+-- What holds for the whole store, whoever opens it: its limits, and how far they are applied.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Finished runs, the oldest first: whose metric history gives way first.
+CREATE INDEX runs_oldest_finished ON runs (coalesce(end_time, start_time))
+  WHERE status IN ('FINISHED', 'FAILED', 'KILLED');
+
 -- The registry. No number of a version is given twice: the highest that was deleted is kept.
 ALTER TABLE registered_models ADD COLUMN last_deleted_version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE model_versions ADD COLUMN model_id TEXT NOT NULL DEFAULT '';

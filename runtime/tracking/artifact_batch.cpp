@@ -142,7 +142,7 @@ void ArtifactBatch::add_bytes(std::string_view bytes, const std::string& path) {
 std::vector<ArtifactBatch::File> ArtifactBatch::forget_replaced() {
   std::vector<File> replaced;
   {
-    Transaction transaction(*database_, Transaction::Mode::kRead);
+    Transaction transaction(*database_, Transaction::Mode::kReadStored);
     for (const File& file : files_) {
       Statement found = transaction.query(
           "SELECT size, sha256 FROM artifacts WHERE owner = ? AND path = ?", owner_, file.path);

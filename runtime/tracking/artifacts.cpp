@@ -54,7 +54,7 @@ std::optional<std::string> artifact_path_below(const std::string& path, const st
 ArtifactDigests artifact_digests(Database& database, const std::string& owner,
                                  const std::string& path) {
   ArtifactDigests digests;
-  Transaction transaction(database, Transaction::Mode::kRead);
+  Transaction transaction(database, Transaction::Mode::kReadStored);
   Statement row =
       path.empty()
           ? transaction.query("SELECT path, size, sha256 FROM artifacts WHERE owner = ?", owner)
@@ -97,7 +97,7 @@ std::string ArtifactStore::folder(const std::string& owner, bool must_be_active)
   if (!is_logged_model_id(owner)) {
     return TrackingStore(database_, artifact_root_).artifact_folder(owner, must_be_active);
   }
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const LoggedModelRow row = find_logged_model(transaction, owner);
   if (must_be_active && row.record.lifecycle_stage != "active") {
     throw Error(ErrorCode::kInvalidParameter,
@@ -108,7 +108,7 @@ std::string ArtifactStore::folder(const std::string& owner, bool must_be_active)
 }
 
 std::vector<ArtifactStore::RunModel> ArtifactStore::models_of_run(const std::string& run_id) const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   Statement row = transaction.query(
       "SELECT coalesce(g.value, m.name), m.model_id FROM logged_models AS m "
       "LEFT JOIN logged_model_tags AS g ON g.model = m.model AND g.key = ? "

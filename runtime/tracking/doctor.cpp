@@ -1,11 +1,15 @@
 #include "tracking/doctor.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "store/database.hpp"
+#include "store/journal.hpp"
 #include "tracking/metric_blocks.hpp"
+#include "tracking/metric_slots.hpp"
 
 namespace mlrt {
 namespace {
@@ -81,6 +85,53 @@ std::uint64_t doctor_file_size(const std::string& path) {
   return fs::is_file(path) ? fs::file_size(path) : 0;
 }
 
+// The records of a writer's journal from the slot `from` on.
+std::uint64_t doctor_count_slots(const JournalFiles& files, std::int64_t from) {
+  constexpr std::int64_t kSlotsAtOnce = 32768;
+  const std::uint64_t seed = journal_seed(files.writer_id);
+  std::uint64_t count = 0;
+  JournalSlots found;
+  for (const JournalSegment& segment : files.segments) {
+    const std::int64_t end = segment.first + segment.slots;
+    for (std::int64_t at = std::max(from, segment.first); at < end; at += kSlotsAtOnce) {
+      found.slots.clear();
+      found.numbers.clear();
+      if (!read_journal(segment, seed, at, std::min(end, at + kSlotsAtOnce), found)) break;
+      for (const JournalSlot& slot : found.slots)
+        count += (slot.tag & kMetricSlotKindMask) == kMetricSlotPoint;
+    }
+  }
+  return count;
+}
+
+// A lock that cannot be asked is taken for one that is held.
+bool doctor_writer_is_alive(const Database& database, const JournalFiles& files) {
+  if (!files.has_lock) return false;
+  try {
+    std::optional<JournalLock> lock = JournalLock::open(database.path(), files.writer_id);
+    return lock && lock->writer_is_alive();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kPermissionDenied) throw;
+    return true;
+  }
+}
+
+void doctor_read_journals(Transaction& transaction, const Database& database, StoreFacts& facts) {
+  for (const JournalFiles& files : find_journals(database.path())) {
+    ++facts.journals;
+    if (doctor_writer_is_alive(database, files)) ++facts.live_journals;
+    for (const JournalSegment& segment : files.segments)
+      facts.journal_bytes += static_cast<std::uint64_t>(segment.slots + 1) * kJournalSlotBytes;
+    std::int64_t from = 1;
+    {
+      Statement row = transaction.query("SELECT folded_seq + 1 FROM writers WHERE writer_id = ?",
+                                        files.writer_id);
+      if (row.step()) from = row.integer(0);
+    }
+    facts.waiting_records += doctor_count_slots(files, from);
+  }
+}
+
 }  // namespace
 
 StoreFacts inspect_store(const std::shared_ptr<Database>& database,
@@ -91,6 +142,8 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
                          std::to_string(version / 1000 % 1000) + "." +
                          std::to_string(version % 1000);
   facts.read_only = database->read_only();
+  facts.durability = database->options().durability == Durability::kPower ? "power" : "process";
+  facts.on_network = database->on_network();
   facts.database_bytes =
       doctor_file_size(database->path()) + doctor_file_size(database->path() + "-wal");
   const fs::TreeSize artifacts = fs::tree_size(artifact_root);
@@ -98,7 +151,7 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
   facts.artifact_files = artifacts.files;
 
   doctor_look(facts, [&] {
-    Transaction transaction(*database, Transaction::Mode::kRead);
+    Transaction transaction(*database, Transaction::Mode::kReadStored);
     doctor_look(facts, [&] {
       facts.schema_version = doctor_number(transaction, "PRAGMA user_version");
       facts.journal_mode = doctor_text(transaction, "PRAGMA journal_mode");
@@ -133,6 +186,8 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
       doctor_count(transaction, "SELECT count(*) FROM model_versions", facts.model_versions,
                    nullptr);
     });
+    doctor_look(facts, [&] { doctor_read_journals(transaction, *database, facts); });
+    doctor_look(facts, [&] { facts.limits = read_store_limits_state(transaction); });
     doctor_look(facts, [&] { doctor_read_blocks(transaction, facts); });
   });
   return facts;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tracking/retention.hpp"
+
 namespace mlrt {
 
 class Database;
@@ -17,6 +19,12 @@ struct StoreFacts {
   std::string journal_mode;    // "wal" or "delete"
   bool read_only = false;
   std::int64_t page_size_bytes = 0, page_count = 0, free_page_count = 0;
+  std::string durability;   // of this opening: "process" or "power"
+  bool on_network = false;  // on a network file system
+  // The journals beside the store: of how many writers, and of how many that still have it open;
+  // what their files take, and the records in them that the store does not have yet.
+  std::uint64_t journals = 0, live_journals = 0, journal_bytes = 0, waiting_records = 0;
+  StoreLimitsState limits;
   // With the deleted ones, which are counted again behind.
   std::uint64_t experiments = 0, deleted_experiments = 0;
   std::uint64_t runs = 0, deleted_runs = 0;
@@ -29,7 +37,8 @@ struct StoreFacts {
   std::vector<std::string> problems;
 };
 
-// Looks at the whole store (which takes time in proportion to its size) and changes nothing. A
+// Looks at the whole store (which takes time in proportion to its size) and changes nothing: what
+// waits in journals is counted, but not brought in. A
 // damaged store is told in `problems`, the facts behind that could not be read stay 0. Throws
 // kUnavailable when other processes hold the store too long.
 StoreFacts inspect_store(const std::shared_ptr<Database>& database,

@@ -367,8 +367,8 @@ void ImportSink::flush_metrics() {
     for (auto first = waiting.second.begin(); first != waiting.second.end();) {
       const auto last = std::find_if(first, waiting.second.end(),
                                      [&](const Metric& other) { return other.key != first->key; });
-      const std::vector<Metric> points(std::make_move_iterator(first),
-                                       std::make_move_iterator(last));
+      std::vector<Metric> points(std::make_move_iterator(first), std::make_move_iterator(last));
+      thinned_.take_out(transaction(), run, points);
       report_.metrics += add_imported_metrics(transaction(), run, points);
       wrote(points.size());
       check_interrupt();

@@ -17,6 +17,7 @@
 #include "store/database.hpp"
 #include "tracking/exchange.hpp"
 #include "tracking/records.hpp"
+#include "tracking/retention.hpp"
 
 namespace mlrt {
 
@@ -130,6 +131,7 @@ class ImportSink {
   std::set<std::string> logged_models_;
   std::unordered_map<std::string, std::vector<Metric>> metrics_;  // run id -> waiting ones
   std::size_t waiting_metrics_ = 0;
+  ThinnedHistories thinned_;
   std::map<std::string, std::size_t> remote_;  // URI scheme -> folders that were not copied
   std::uint64_t total_ = 0, shown_ = 0;
 };

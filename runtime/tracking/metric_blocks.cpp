@@ -16,7 +16,10 @@ namespace mlrt {
 namespace {
 
 constexpr char kMetricImportWriter[] = "import";
-constexpr std::size_t kMetricValueBytes = 8;
+// As they stand in memory, low byte first (store/journal.cpp refuses to be built for others).
+constexpr std::size_t kMetricValueBytes = sizeof(double);
+// What is set aside for a history that says to be longer; it may be damaged.
+constexpr std::int64_t kMaxMetricReserve = 1 << 22;
 
 std::uint64_t metric_zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -71,11 +74,8 @@ bool metric_decode(std::string_view data, std::int64_t first_seq, std::int64_t c
     if (i == 0 ? seq != 0 : point.seq <= before) return false;
     point.step = metric_plus(point.step, metric_unzigzag(step));
     point.timestamp_ms = metric_plus(point.timestamp_ms, metric_unzigzag(timestamp));
-    std::uint64_t bits = 0;
-    for (std::size_t b = 0; b < kMetricValueBytes; ++b) {
-      bits |= static_cast<std::uint64_t>(static_cast<unsigned char>(data[at++])) << (8 * b);
-    }
-    std::memcpy(&point.value, &bits, sizeof(bits));
+    std::memcpy(&point.value, data.data() + at, kMetricValueBytes);
+    at += kMetricValueBytes;
     points.push_back(point);
   }
   return at == data.size();
@@ -243,10 +243,9 @@ std::vector<MetricGroup> metric_groups(const std::vector<MetricRecord>& records)
 }
 
 // Of the points that were stored, makes the latest one the run's and its model's, if it is that.
-void metric_update_latest(Transaction& transaction, const MetricPlace& place,
-                          const MetricGroup& group) {
-  const MetricPoint& last =
-      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_run);
+void metric_update_latest(Transaction& transaction, const MetricPlace& place, const Metric& example,
+                          const std::vector<MetricPoint>& points) {
+  const MetricPoint& last = *std::max_element(points.begin(), points.end(), metric_later_in_run);
   // The greatest (step, timestamp, value). A NaN, which is NULL here, is below all values, so that
   // the order of arrival does not matter.
   transaction.run(
@@ -256,9 +255,8 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
       "OR (excluded.step = step AND (excluded.timestamp > timestamp OR (excluded.timestamp = "
       "timestamp AND (value IS NULL OR excluded.value > value))))",
       place.run, place.key, last.step, last.timestamp_ms, last.value, place.link);
-  if (group.example->model_id.empty()) return;
-  const MetricPoint& newest =
-      *std::max_element(group.points.begin(), group.points.end(), metric_later_in_time);
+  if (example.model_id.empty()) return;
+  const MetricPoint& newest = *std::max_element(points.begin(), points.end(), metric_later_in_time);
   transaction.run(
       "INSERT INTO logged_model_metrics (model, metric_key, run, dataset_name, dataset_digest, "
       "step, timestamp, value) SELECT model, ?, ?, ?, ?, ?, ?, ? FROM logged_models WHERE model_id "
@@ -266,8 +264,8 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
       "excluded.value WHERE excluded.timestamp > timestamp OR (excluded.timestamp = timestamp AND "
       "(excluded.step > step OR (excluded.step = step AND (value IS NULL OR excluded.value > "
       "value))))",
-      place.key, place.run, group.example->dataset_name, group.example->dataset_digest, newest.step,
-      newest.timestamp_ms, newest.value, group.example->model_id);
+      place.key, place.run, example.dataset_name, example.dataset_digest, newest.step,
+      newest.timestamp_ms, newest.value, example.model_id);
 }
 
 [[noreturn]] void metric_fail_damaged(std::int64_t run, std::int64_t key) {
@@ -276,40 +274,41 @@ void metric_update_latest(Transaction& transaction, const MetricPlace& place,
               "metric_blocks: run " + std::to_string(run) + ", metric_key " + std::to_string(key));
 }
 
-// A record as it is read, with its link's row number.
-struct MetricRow {
-  MetricPoint point;
-  std::int64_t link = 1;
-};
+// A record as it is read. Its `seq` is its link's row number, in place of its own: most of the time
+// that a long history takes goes into the memory for it.
+using MetricRow = MetricPoint;
 
 bool metric_row_less(const MetricRow& a, const MetricRow& b) {
-  if (a.point.timestamp_ms != b.point.timestamp_ms)
-    return a.point.timestamp_ms < b.point.timestamp_ms;
-  if (a.point.step != b.point.step) return a.point.step < b.point.step;
-  if (metric_value_less(a.point.value, b.point.value)) return true;
-  if (metric_value_less(b.point.value, a.point.value)) return false;
-  return a.link > b.link;  // 1, no link, comes last and falls away
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms < b.timestamp_ms;
+  if (a.step != b.step) return a.step < b.step;
+  if (metric_value_less(a.value, b.value)) return true;
+  if (metric_value_less(b.value, a.value)) return false;
+  return a.seq > b.seq;  // link 1, which is none, comes last and falls away
 }
 
 std::vector<MetricRow> metric_rows(Transaction& transaction, std::int64_t run, std::int64_t key) {
   std::vector<MetricRow> rows;
-  std::vector<MetricPoint> points;
+  {
+    Statement total = transaction.query(
+        "SELECT total(count) FROM metric_blocks WHERE run = ? AND metric_key = ?", run, key);
+    if (total.step()) {
+      rows.reserve(static_cast<std::size_t>(
+          std::clamp<std::int64_t>(total.integer(0), 0, kMaxMetricReserve)));
+    }
+  }
   Statement block = transaction.query(
       "SELECT link, first_seq, count, data FROM metric_blocks WHERE run = ? AND metric_key = ?",
       run, key);
   while (block.step()) {
-    points.clear();
-    if (!metric_decode(block.bytes(3), block.integer(1), block.integer(2), points))
+    const std::size_t begin = rows.size();
+    if (!metric_decode(block.bytes(3), block.integer(1), block.integer(2), rows))
       metric_fail_damaged(run, key);
-    for (const MetricPoint& point : points) rows.push_back({point, block.integer(0)});
+    const std::int64_t link = block.integer(0);
+    for (std::size_t i = begin; i < rows.size(); ++i) rows[i].seq = link;
   }
   if (!std::is_sorted(rows.begin(), rows.end(), metric_row_less))
     std::sort(rows.begin(), rows.end(), metric_row_less);
-  rows.erase(std::unique(rows.begin(), rows.end(),
-                         [](const MetricRow& a, const MetricRow& b) {
-                           return metric_same_point(a.point, b.point);
-                         }),
-             rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end(), metric_same_point), rows.end());
   return rows;
 }
 
@@ -321,10 +320,10 @@ std::vector<MetricRow> metric_sample(const std::vector<MetricRow>& rows, std::si
     const std::size_t end = rows.size() * (i + 1) / stretches;
     std::size_t least = end, greatest = end;
     for (std::size_t at = begin; at < end; ++at) {
-      const double value = rows[at].point.value;
+      const double value = rows[at].value;
       if (std::isnan(value)) continue;
-      if (least == end || value < rows[least].point.value) least = at;
-      if (greatest == end || value > rows[greatest].point.value) greatest = at;
+      if (least == end || value < rows[least].value) least = at;
+      if (greatest == end || value > rows[greatest].value) greatest = at;
     }
     if (least == end) continue;
     kept.push_back(least);
@@ -343,9 +342,7 @@ void encode_metric_point(std::string& data, const MetricPoint& before, const Met
   metric_put_number(data, static_cast<std::uint64_t>(metric_minus(point.seq, before.seq)));
   metric_put_number(data, metric_zigzag(metric_minus(point.step, before.step)));
   metric_put_number(data, metric_zigzag(metric_minus(point.timestamp_ms, before.timestamp_ms)));
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, &point.value, sizeof(bits));
-  for (std::size_t i = 0; i < kMetricValueBytes; ++i) data += static_cast<char>(bits >> (8 * i));
+  data.append(reinterpret_cast<const char*>(&point.value), kMetricValueBytes);
 }
 
 void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int64_t count,
@@ -357,26 +354,38 @@ void decode_metric_block(std::string_view data, std::int64_t first_seq, std::int
               "the store is damaged: a block of metrics cannot be read; restore it from a copy");
 }
 
+std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id) {
+  return metric_writer_number(transaction, writer_id, "live");
+}
+
+std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
+                              const Metric& example, const std::vector<MetricPoint>& points) {
+  if (points.empty()) return 0;
+  MetricPlace place;
+  place.run = run;
+  place.writer = writer;
+  place.key = metric_key_number(transaction, example.key);
+  place.link = metric_link_number(transaction, example);
+  std::size_t added = 0;
+  MetricAppender appender(transaction, place);
+  for (const MetricPoint& point : points) {
+    const std::optional<std::int64_t> last = appender.last_seq();
+    if (last && point.seq <= *last) continue;
+    appender.add(point);
+    ++added;
+  }
+  appender.write();
+  if (added != 0) metric_update_latest(transaction, place, example, points);
+  return added;
+}
+
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records) {
   if (records.empty()) return 0;
-  MetricPlace place;
-  place.run = run;
-  place.writer = metric_writer_number(transaction, writer_id, "live");
+  const std::int64_t writer = live_writer_row(transaction, writer_id);
   std::size_t added = 0;
-  for (const MetricGroup& group : metric_groups(records)) {
-    place.key = metric_key_number(transaction, group.example->key);
-    place.link = metric_link_number(transaction, *group.example);
-    MetricAppender appender(transaction, place);
-    for (const MetricPoint& point : group.points) {
-      const std::optional<std::int64_t> last = appender.last_seq();
-      if (last && point.seq <= *last) continue;
-      appender.add(point);
-      ++added;
-    }
-    appender.write();
-    metric_update_latest(transaction, place, group);
-  }
+  for (const MetricGroup& group : metric_groups(records))
+    added += add_metric_points(transaction, run, writer, *group.example, group.points);
   return added;
 }
 
@@ -420,7 +429,7 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
       ++added;
     }
     appender.write();
-    metric_update_latest(transaction, place, group);
+    metric_update_latest(transaction, place, *group.example, group.points);
   }
   return added;
 }
@@ -438,13 +447,13 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
   std::map<std::int64_t, Metric> links;
   std::vector<Metric> history;
   history.reserve(rows.size());
-  for (const MetricRow& row : rows) {
-    const auto [link, is_new] = links.try_emplace(row.link);
+  for (const MetricRow& row : rows) {  // its seq is its link
+    const auto [link, is_new] = links.try_emplace(row.seq);
     if (is_new) {
       link->second.key = key;
       Statement found = transaction.query(
           "SELECT model_id, dataset_name, dataset_digest FROM metric_links WHERE link = ?",
-          row.link);
+          row.seq);
       if (found.step()) {
         link->second.model_id = found.text(0);
         link->second.dataset_name = found.text(1);
@@ -452,9 +461,9 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
       }
     }
     history.push_back(link->second);
-    history.back().value = row.point.value;
-    history.back().timestamp_ms = row.point.timestamp_ms;
-    history.back().step = row.point.step;
+    history.back().value = row.value;
+    history.back().timestamp_ms = row.timestamp_ms;
+    history.back().step = row.step;
   }
   return history;
 }

@@ -55,6 +55,14 @@ struct MetricRecord {
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records);
 
+// The same for records that are grouped already: `points`, in ascending order of seq, all have key
+// and link of `example`. `writer` is a row number of writers.
+std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
+                              const Metric& example, const std::vector<MetricPoint>& points);
+
+// The row number of a writer that logs, made on demand.
+std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id);
+
 // Stores metrics that come from elsewhere, whose identity is their content: key, step, timestamp,
 // value and link. What this function stored before, or stands twice in the list, is ignored.
 // Returns how many were new. To be fast, hand over all points of a key at once.

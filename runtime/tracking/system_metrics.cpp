@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/log.hpp"
+#include "core/signal_mask.hpp"
 #include "core/text.hpp"
 
 namespace mlrt {
@@ -131,22 +132,6 @@ std::optional<SystemNetwork> system_read_network(const std::string& proc) {
 // MLflow gives all but the network with one decimal.
 double system_rounded(double value) { return std::round(value * 10) / 10; }
 
-// Threads made while this lives take no signals: those are for the program's own threads.
-class SystemSignalBlock {
- public:
-  SystemSignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SystemSignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SystemSignalBlock(const SystemSignalBlock&) = delete;
-  SystemSignalBlock& operator=(const SystemSignalBlock&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 SystemMetricsReader::SystemMetricsReader(std::string proc, std::string disk)
@@ -245,7 +230,7 @@ SystemMetricsSampler::SystemMetricsSampler(std::int64_t interval_ms, Log log)
   state_->interval_ms = std::min<std::int64_t>(interval_ms, std::int64_t{365} * 86400000);
   state_->log = std::move(log);
   try {
-    const SystemSignalBlock block;
+    const SignalMask block;
     state_->thread = std::thread([state = state_.get()] { state->sample_until_stopped(); });
   } catch (const std::system_error& error) {
     throw Error(ErrorCode::kUnavailable, "the system refuses one more thread", error.what());

@@ -3,6 +3,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "store/database.hpp"
+#include "tracking/metric_journal.hpp"
 #include "tracking/rules.hpp"
 #include "tracking/search_query.hpp"
 #include "tracking/tracking_rows.hpp"
@@ -59,18 +60,18 @@ std::string TrackingStore::create_experiment(const std::string& name,
 
 Experiment TrackingStore::experiment(const std::string& id) const {
   const std::int64_t number = parse_experiment_id(id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   return find_experiment_row(transaction, number, artifact_root_);
 }
 
 std::optional<Experiment> TrackingStore::experiment_by_name(const std::string& name) const {
   check_experiment_name(name);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   return find_experiment_row(transaction, name, artifact_root_);
 }
 
 std::vector<Experiment> TrackingStore::list_experiments() const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   std::vector<Experiment> experiments;
   Statement row = transaction.query(
       "SELECT experiment FROM experiments WHERE lifecycle_stage = 'active' ORDER BY experiment");
@@ -82,7 +83,7 @@ std::vector<Experiment> TrackingStore::list_experiments() const {
 SearchPage<Experiment> TrackingStore::search_experiments(const SearchQuery& query) const {
   SearchScope scope;
   scope.target = SearchTarget::kExperiments;
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const SearchRows found = search_store(transaction, scope, query);
   SearchPage<Experiment> page;
   for (const SearchRow& row : found.rows)
@@ -118,6 +119,7 @@ void TrackingStore::delete_experiment(const std::string& id) {
       "lifecycle_stage = 'active'",
       now, number);
   transaction.commit();
+  journal_->forget_all_runs();
 }
 
 void TrackingStore::restore_experiment(const std::string& id) {

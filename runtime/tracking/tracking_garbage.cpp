@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "store/database.hpp"
 #include "tracking/logged_model_rows.hpp"
+#include "tracking/metric_journal.hpp"
 #include "tracking/tracking_rows.hpp"
 #include "tracking/tracking_store.hpp"
 
@@ -84,6 +85,7 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
 TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
   const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
   Garbage garbage;
+  if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
            garbage_of(table) + ") WHERE row > ?2 ORDER BY row LIMIT " +

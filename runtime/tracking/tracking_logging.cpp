@@ -6,6 +6,7 @@
 #include "store/database.hpp"
 #include "tracking/logged_model_rows.hpp"
 #include "tracking/metric_blocks.hpp"
+#include "tracking/metric_journal.hpp"
 #include "tracking/rules.hpp"
 #include "tracking/tracking_rows.hpp"
 #include "tracking/tracking_store.hpp"
@@ -18,19 +19,21 @@ constexpr char kDatasetContextTag[] = "mlflow.data.context";
 void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
                            const std::vector<Param>& params) {
   for (const Param& param : params) {
-    std::optional<std::string> old;
+    if (transaction.run_changes(
+            "INSERT INTO params (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row.run,
+            param.key, param.value)) {
+      continue;
+    }
+    std::string old;
     {
       Statement found = transaction.query("SELECT value FROM params WHERE run = ? AND key = ?",
                                           row.run, param.key);
       if (found.step()) old = found.text(0);
     }
-    if (!old) {
-      transaction.run("INSERT INTO params (run, key, value) VALUES (?, ?, ?)", row.run, param.key,
-                      param.value);
-    } else if (*old != param.value) {
+    if (old != param.value) {
       throw Error(ErrorCode::kInvalidParameter,
                   "Changing param values is not allowed. Param with key='" + param.key +
-                      "' was already logged with value='" + *old + "' for run ID='" +
+                      "' was already logged with value='" + old + "' for run ID='" +
                       row.record.run_id + "'. Attempted logging new value '" + param.value + "'.");
     }
   }
@@ -38,7 +41,7 @@ void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
 
 // `metrics` have their times.
 void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
-                            const std::vector<Metric>& metrics, const std::string& writer_id) {
+                            const std::vector<Metric>& metrics) {
   std::vector<MetricRecord> records;
   records.reserve(metrics.size());
   std::set<std::string_view> models;
@@ -48,7 +51,7 @@ void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
       find_logged_model(transaction, metric.model_id);
     records.push_back({&metric, transaction.next_sequence()});
   }
-  add_metrics(transaction, row.run, writer_id, records);
+  add_metrics(transaction, row.run, transaction.writer_id(), records);
 }
 
 struct TrackingBatch {
@@ -58,8 +61,8 @@ struct TrackingBatch {
 };
 
 // Everything is checked before the store is asked for anything.
-void tracking_log(Database& database, const std::string& run_id, TrackingBatch batch,
-                  bool numbered) {
+void tracking_log(Database& database, MetricJournal& journal, const std::string& run_id,
+                  TrackingBatch batch, bool numbered) {
   check_run_id(run_id);
   const auto path = [numbered](const char* list, std::size_t i) {
     return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
@@ -74,10 +77,15 @@ void tracking_log(Database& database, const std::string& run_id, TrackingBatch b
   batch.tags = checked_tags(batch.tags, numbered);
   check_unique_params(batch.params);
 
+  if (batch.params.empty() && batch.tags.empty()) {
+    journal.log(*journal.open_run(run_id), batch.metrics);
+    return;
+  }
+  // All or nothing takes one transaction.
   Transaction transaction(database, Transaction::Mode::kWrite);
   const TrackingRunRow row = find_active_run_row(transaction, run_id);
   tracking_write_params(transaction, row, batch.params);
-  tracking_write_metrics(transaction, row, batch.metrics, database.writer_id());
+  tracking_write_metrics(transaction, row, batch.metrics);
   write_run_tags(transaction, row.run, batch.tags);
   transaction.commit();
 }
@@ -127,21 +135,39 @@ void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
 }  // namespace
 
 void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
-  tracking_log(*database_, run_id, {{}, params, {}}, params.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {{}, params, {}}, params.size() > 1);
 }
 
 void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
-  tracking_log(*database_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+}
+
+std::shared_ptr<RunMetrics> TrackingStore::open_metrics(const std::string& run_id, bool is_active) {
+  check_run_id(run_id);
+  return is_active ? journal_->adopt_run(run_id) : journal_->open_run(run_id);
+}
+
+void TrackingStore::log_metric(RunMetrics& run, std::string_view key, double value,
+                               std::int64_t step, std::int64_t timestamp_ms) {
+  journal_->log(run, key, value, step, timestamp_ms);
+}
+
+void TrackingStore::log_metrics(RunMetrics& run, const std::vector<Metric>& metrics) {
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    check_metric(metrics[i],
+                 metrics.size() > 1 ? "metrics[" + std::to_string(i) + "]" : std::string());
+  }
+  journal_->log(run, metrics);
 }
 
 void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
-  tracking_log(*database_, run_id, {{}, {}, tags}, tags.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {{}, {}, tags}, tags.size() > 1);
 }
 
 void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                               const std::vector<Param>& params, const std::vector<Tag>& tags) {
   check_batch_limits(metrics.size(), params.size(), tags.size());
-  tracking_log(*database_, run_id, {metrics, params, tags}, true);
+  tracking_log(*database_, *journal_, run_id, {metrics, params, tags}, true);
 }
 
 void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {
@@ -179,6 +205,8 @@ void TrackingStore::log_outputs(const std::string& run_id, const std::vector<Run
   }
   transaction.commit();
 }
+
+void TrackingStore::bring_in_metrics() const { journal_->before_read(); }
 
 std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
                                                   const std::string& key) const {

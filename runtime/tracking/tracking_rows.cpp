@@ -149,6 +149,11 @@ std::string run_artifact_folder(const TrackingRunRow& row, const std::string& ar
   return fs::join(fs::join(experiment, row.record.run_id), "artifacts");
 }
 
+void read_run_tags(Transaction& transaction, std::int64_t run, RunRecord& record) {
+  Statement rows = transaction.query("SELECT key, value FROM tags WHERE run = ? ORDER BY key", run);
+  while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
+}
+
 RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
                           const std::string& artifact_root) {
   RunRecord& record = row.record;
@@ -158,11 +163,7 @@ RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
         transaction.query("SELECT key, value FROM params WHERE run = ? ORDER BY key", row.run);
     while (rows.step()) record.params.push_back({rows.text(0), rows.text(1)});
   }
-  {
-    Statement rows =
-        transaction.query("SELECT key, value FROM tags WHERE run = ? ORDER BY key", row.run);
-    while (rows.step()) record.tags.push_back({rows.text(0), rows.text(1)});
-  }
+  read_run_tags(transaction, row.run, record);
   tracking_read_metrics(transaction, row.run, record);
   tracking_read_inputs(transaction, row.run, record);
   {
@@ -212,7 +213,7 @@ void write_run_tags(Transaction& transaction, std::int64_t run, const std::vecto
         run, tag.key, tag.value);
     if (tag.key != kRunNameTag) continue;
     check_run_name(tag.value);
-    transaction.run("UPDATE runs SET name = ? WHERE run = ?", tag.value, run);
+    transaction.run("UPDATE runs SET name = ?1 WHERE run = ?2 AND name <> ?1", tag.value, run);
   }
 }
 

@@ -37,6 +37,8 @@ std::string experiment_artifact_folder(std::int64_t experiment,
                                        const std::optional<std::string>& location,
                                        const std::string& artifact_root);
 
+void read_run_tags(Transaction& transaction, std::int64_t run, RunRecord& record);
+
 // The row's record with all that hangs on it.
 RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
                           const std::string& artifact_root);

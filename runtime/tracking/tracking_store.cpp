@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "store/database.hpp"
+#include "tracking/metric_journal.hpp"
 #include "tracking/rules.hpp"
 #include "tracking/search_query.hpp"
 #include "tracking/tracking_rows.hpp"
@@ -30,7 +31,9 @@ void tracking_set_status(Transaction& transaction, std::int64_t run, RunStatus s
 }  // namespace
 
 TrackingStore::TrackingStore(std::shared_ptr<Database> database, std::string artifact_root)
-    : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
+    : database_(std::move(database)),
+      artifact_root_(std::move(artifact_root)),
+      journal_(&MetricJournal::of(*database_)) {}
 
 RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t experiment = parse_experiment_id(run.experiment_id);
@@ -57,15 +60,17 @@ RunRecord TrackingStore::create_run(const NewRun& run) {
 
   Transaction transaction(*database_, Transaction::Mode::kWrite);
   require_active_experiment(transaction, experiment);
-  transaction.run(
+  const std::int64_t row = transaction.insert(
       "INSERT INTO runs (run_id, experiment, name, user, status, start_time) VALUES (?, ?, ?, ?, "
-      "'RUNNING', ?)",
+      "'RUNNING', ?) RETURNING run",
       run_id, experiment, name, user.value, start);
-  write_run_tags(transaction, find_run_row(transaction, run_id).run, tags);
-  RunRecord record =
-      full_run_record(transaction, find_run_row(transaction, run_id), artifact_root_);
+  write_run_tags(transaction, row, tags);
+  // Nothing but its tags was written yet.
+  TrackingRunRow created = find_run_row(transaction, row);
+  created.record.artifact_folder = run_artifact_folder(created, artifact_root_);
+  read_run_tags(transaction, row, created.record);
   transaction.commit();
-  return record;
+  return std::move(created.record);
 }
 
 RunRecord TrackingStore::run(const std::string& run_id) const {
@@ -202,6 +207,7 @@ void TrackingStore::delete_run(const std::string& run_id) {
       "lifecycle_stage = 'active'",
       now_ms(), row.run);
   transaction.commit();
+  journal_->forget_run(run_id);
 }
 
 void TrackingStore::restore_run(const std::string& run_id) {
@@ -215,7 +221,7 @@ void TrackingStore::restore_run(const std::string& run_id) {
 
 std::string TrackingStore::artifact_folder(const std::string& run_id, bool must_be_active) const {
   check_run_id(run_id);
-  Transaction transaction(*database_, Transaction::Mode::kRead);
+  Transaction transaction(*database_, Transaction::Mode::kReadStored);
   const TrackingRunRow row =
       must_be_active ? find_active_run_row(transaction, run_id) : find_run_row(transaction, run_id);
   return run_artifact_folder(row, artifact_root_);

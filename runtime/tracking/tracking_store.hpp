@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tracking/records.hpp"
@@ -12,6 +13,8 @@
 namespace mlrt {
 
 class Database;
+class MetricJournal;
+class RunMetrics;
 
 // Experiments and runs in a store. Any thread may use it. A call returns when its change is
 // committed; after an error nothing of the call has happened. Errors carry MLflow's words and
@@ -85,13 +88,27 @@ class TrackingStore {
   // with the same context stays as it is. Values beyond 6000 (parameters) and 8000 characters
   // (tags) are cut, with a warning.
   void log_params(const std::string& run_id, const std::vector<Param>& params);
+  //
+  // Metrics alone, without parameters and tags, go through the journal: any other process sees them
+  // within 200 ms, or at once where it may write to the store. What reaches a run that another
+  // process deleted meanwhile is kept with it.
   void log_metrics(const std::string& run_id, const std::vector<Metric>& metrics);
+  // The fast way for whoever logs to one run again and again: without asking the store for it.
+  // `is_active`: the caller knows that the run is.
+  std::shared_ptr<RunMetrics> open_metrics(const std::string& run_id, bool is_active = false);
+  void log_metric(RunMetrics& run, std::string_view key, double value, std::int64_t step,
+                  std::int64_t timestamp_ms = 0);
+  void log_metrics(RunMetrics& run, const std::vector<Metric>& metrics);
   void set_tags(const std::string& run_id, const std::vector<Tag>& tags);
   void log_inputs(const std::string& run_id, const std::vector<DatasetInput>& inputs);
   // All of a batch or nothing of it, within MLflow's limits of a request: 1000 metrics, 100
   // parameters, 100 tags, 1000 in all.
   void log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                  const std::vector<Param>& params, const std::vector<Tag>& tags);
+
+  // Brings in what waits in journals, as far as the store lets us write; every call here that reads
+  // metrics does so by itself.
+  void bring_in_metrics() const;
 
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
   // the run does not have gives none.
@@ -119,6 +136,7 @@ class TrackingStore {
  private:
   std::shared_ptr<Database> database_;
   std::string artifact_root_;
+  MetricJournal* journal_;  // the database's
 };
 
 }  // namespace mlrt

@@ -9,10 +9,13 @@ import sys
 import time
 
 import packages
+import peers
 from building import ROOT, Build
 
 WORKERS = os.cpu_count() or 2
 LONGEST_TEST_S = 1200  # a program that runs longer hangs
+LONGEST_LONG_TEST_S = 6 * 3600
+LONG = False  # scripts/dev test --long
 
 
 class UnknownSuite(Exception):
@@ -39,18 +42,20 @@ class Tally:
 
 def run_program(tally, name, command, environment=None, folder=None):
     """Runs a test program and adds its own count: doctest's, unittest's, scripts/check's, or one by
-    its exit code."""
+    its exit code. Returns what it printed."""
     started = time.monotonic()
+    longest = LONGEST_LONG_TEST_S if LONG else LONGEST_TEST_S
     try:
         done = subprocess.run(
             [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, text=True, errors="replace", check=False, cwd=folder or ROOT,
-            env=dict(os.environ, **(environment or {})), timeout=LONGEST_TEST_S)
+            env=dict(os.environ, **(environment or {})), timeout=longest)
         output, exit_code = done.stdout, done.returncode
     except subprocess.TimeoutExpired:
-        output, exit_code = f"{name} still ran after {LONGEST_TEST_S} s", 1
+        output, exit_code = f"{name} still ran after {longest} s", 1
     passed, failed, skipped = count(output, exit_code)
     tally.add(name, passed, failed, skipped, time.monotonic() - started, output)
+    return output
 
 
 def count(output, exit_code):
@@ -136,10 +141,29 @@ def header(tally):
 def asan(tally):
     """The unit tests under the address and undefined behaviour sanitizers."""
     build = Build(sanitize="address,undefined")
-    build.make("mlrt", "mlrt_tests", quiet=True)
+    build.make("mlrt", "mlrt_tests", "crash_damage", "crash_fault", quiet=True)
+    run_crash_program(tally, build, "damage", "--count", "100")
+    run_crash_program(tally, build, "fault", "--count", "10")
     run_built_tests(tally, build, environment={
         "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1"})
+
+
+def run_crash_program(tally, build, name, *arguments):
+    """One of tests/crash, with the line that it prints for each of its loops."""
+    command = [build.folder / "tests/crash" / f"crash_{name}", *arguments]
+    output = run_program(tally, f"crash_{name}", command)
+    for line in re.findall(r"^(?:count: |skipped ).*$", output, re.MULTILINE):
+        print(f"       {line.removeprefix('count: ')}", flush=True)
+
+
+def crash(tally):
+    """kill -9, power cuts, faults, damage, a jumping clock: what is acknowledged stays. With --long, all of it."""
+    packages.need("tools")
+    build = Build()
+    build.make("crash_tests", quiet=True)
+    for name in ("kill", "power", "fault", "damage", "clock"):
+        run_crash_program(tally, build, name, *(["--long"] if LONG else []))
 
 
 def tsan(tally):
@@ -155,24 +179,10 @@ def arm64(tally):
     """The cross-built unit tests and the quickstart, under qemu-user."""
     build = Build(target="arm64")
     build.make("mlrt", "mlrt_tests", quiet=True)
-    run_built_tests(tally, build)
+    run_built_tests(tally, build, environment={"MLRT_EMULATED": "1"})
     run_program(tally, "quickstart", [sys.executable, "-B", ROOT / "tests/examples/quickstart_test.py"],
                 {"MLRT": str(build.folder / "mlrt"),
                  "MLRT_EMULATOR": "qemu-aarch64 -L /usr/aarch64-linux-gnu"})
-
-
-def peers(requirements):
-    """The Python of a virtual environment that has what the file in tests/interop lists, made when it
-    is not there or has something else."""
-    packages.need("interop")
-    wanted = ROOT / "tests/interop" / requirements
-    folder = ROOT / "build" / wanted.stem.replace("requirements", "interop-venv")
-    stamp = folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", "-r", str(wanted)], check=True)
-        stamp.write_text(wanted.read_text())
-    return folder / "bin/python"
 
 
 def interop(tally):
@@ -180,8 +190,8 @@ def interop(tally):
     build = Build()
     build.make("mlrt", quiet=True)
     environment = {"MLRT": str(build.folder / "mlrt")}
-    run_unittests(tally, "tests/interop", peers("requirements.txt"), environment)
-    python = peers("requirements-mlflow2.txt")
+    run_unittests(tally, "tests/interop", peers.python(), environment)
+    python = peers.python("requirements-mlflow2.txt")
     for name in ("server_client_test.py", "server_models_test.py"):
         run_program(tally, f"{name} with MLflow 2", [python, "-B", ROOT / "tests/interop" / name], environment)
 
@@ -208,7 +218,7 @@ def tidy(tally):
     tally.add("clang-tidy", len(files) - bad, bad, seconds=time.monotonic() - started)
 
 
-ALL = {suite.__name__: suite for suite in (checks, unit, examples, header, asan, tsan, arm64, interop, tidy)}
+ALL = {suite.__name__: suite for suite in (checks, unit, examples, header, crash, asan, tsan, arm64, interop, tidy)}
 
 
 def run(names):

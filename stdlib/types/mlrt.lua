@@ -287,8 +287,11 @@ function Server:wait() end
 --- --store, else of $MLRT_STORE, else "mlrt.db" is opened when it is first needed.
 --- Errors: "not_found" (must_exist), "data_corrupt", "unavailable" when others hold it locked,
 --- "conflict" while a run is active, "io", "permission_denied".
----@param options? {store: string?, must_exist: boolean?}
----@return {store: string}
+--- With the durability "process" a logged record survives the end of the process by any means; a
+--- power cut loses at most the last second. With "power" a call returns when the disk has its record.
+--- Without it $MLRT_DURABILITY counts, else "process".
+---@param options? {store: string?, must_exist: boolean?, durability: ("process"|"power")?}
+---@return {store: string, durability: "process"|"power"}
 function mlrt.session(options) end
 
 ---@class mlrt.Experiment
@@ -783,9 +786,39 @@ function LoggedModel:record() end
 -- --------------------------------------------------------------------------------- The whole store
 
 --- Really deletes what was deleted, with its artifacts.
----@param options? {older_than_ms: integer?, dry_run: boolean?} only what was deleted that long ago; only tell
----@return {experiments: integer, runs: integer, logged_models: integer, artifact_bytes: integer}
+--- With `compact` the database's file is written anew without its free space, which needs as much
+--- space again for the moment; database_bytes tells how much smaller it is.
+---@param options? {older_than_ms: integer?, dry_run: boolean?, compact: boolean?} only what was deleted that long ago; only tell; make the file smaller
+---@return {experiments: integer, runs: integer, logged_models: integer, artifact_bytes: integer, database_bytes: integer}
 function mlrt.gc(options) end
+
+---@class mlrt.Limits
+---@field quota_bytes integer of the space in use in the database; 0: none
+---@field retention_days number how long the histories of finished runs stay whole; 0: for ever
+---@field keep_points integer about so many points of a metric stay of a thinned history
+---@field used_bytes integer what quota_bytes limits
+---@field thinned_runs integer runs whose histories were thinned
+---@field dropped_runs integer runs of whose histories only the last points are left
+---@field applied_time? integer when a history last gave way, milliseconds since 1970
+
+--- What the store may grow to, and how far that is applied.
+---@return mlrt.Limits
+function mlrt.limits() end
+
+---@class mlrt.LimitsOptions
+---@field quota_bytes? integer at least 1 MB, or 0; as it was by default, like all of these
+---@field retention_days? number
+---@field keep_points? integer at most 10000; 0: only the last point stays
+---@field apply? boolean now, to the end; else in the background while something is logged
+
+--- Sets limits of the store, for whoever opens it. What gives way is the metric history of finished
+--- runs, the oldest first: it is thinned to its extremes, and dropped to the last point once thinned
+--- histories take half the quota. Params, tags, latest metrics, artifacts and runs under way are
+--- never touched. A run whose history gave way has the tag mlrt.history, "thinned" or "dropped".
+--- Errors: "invalid_parameter", "permission_denied".
+---@param options mlrt.LimitsOptions
+---@return mlrt.Limits
+function mlrt.set_limits(options) end
 
 ---@class mlrt.ImportOptions
 ---@field experiment? string for TensorBoard files: the experiment's name; "tensorboard" by default

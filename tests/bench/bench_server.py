@@ -18,8 +18,8 @@ import harness
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "scripts/lib"), str(ROOT / "tests/interop")]
+import peers  # noqa: E402
 import server_support  # noqa: E402
-import suites  # noqa: E402
 
 RUNS = int(os.environ.get("MLRT_BENCH_RUNS", "100000"))
 API = "/api/2.0/mlflow"
@@ -199,7 +199,7 @@ def resident_mb(path):
 
 def main():
     options = harness.options(__doc__)
-    python = os.environ.get("MLFLOW_PYTHON") or suites.peers("requirements.txt")
+    python = os.environ.get("MLFLOW_PYTHON") or peers.python()
     mlrt = os.path.realpath(options.mlrt)
     started = []
 

@@ -32,6 +32,15 @@ def times_less(factor):
     return Goal(f"peer >= {factor:g}x", lambda ours, ratio: ratio * factor <= 1)
 
 
+def at_least(limit, unit):
+    return Goal(f">= {limit:g} {unit}", lambda ours, ratio: ours >= limit)
+
+
+def times_more(factor):
+    """Ours is at least `factor` times the peer's: for rates."""
+    return Goal(f">= {factor:g}x peer", lambda ours, ratio: ratio >= factor)
+
+
 class Case:
     def __init__(self, name, unit, ours, peer=None, peer_name="", goal=None, samples=20):
         self.name, self.unit, self.ours, self.peer = name, unit, ours, peer

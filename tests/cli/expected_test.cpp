@@ -256,8 +256,8 @@ TEST_CASE("each command has a help text with an example") {
   Transcript shown(folder.path());
   shown.run({"--help"});
   const std::vector<std::vector<std::string>> commands = {
-      {"experiments"}, {"runs"},   {"artifacts"}, {"models"}, {"serve"}, {"server"},    {"sql"},
-      {"gc"},          {"doctor"}, {"import"},    {"export"}, {"types"}, {"completion"}};
+      {"experiments"}, {"runs"}, {"artifacts"}, {"models"}, {"serve"}, {"server"}, {"sql"}, {"gc"},
+      {"limits"}, {"doctor"}, {"import"}, {"export"}, {"types"}, {"completion"}};
   std::vector<std::string> names;
   for (std::vector<std::string> words : commands) {
     names.push_back(words.front());
@@ -329,12 +329,20 @@ TEST_CASE("bad input to the commands is told as it is expected to be") {
   shown.run({"sql", "SELECT 1; DELETE FROM runs"});
   shown.run({"sql"});
   shown.run({"gc", "--older-than", "soon"});
+  shown.run({"gc", "--compact", "--dry-run"});
+  shown.run({"limits", "--quota", "much"});
+  shown.run({"limits", "--quota", "1KB"});
+  shown.run({"limits", "--retention-days", "-1"});
+  shown.run({"limits", "--retention-days", "2.5"});
+  shown.run({"limits", "--keep-points", "10001"});
+  shown.run({"limits", "--off", "--quota", "2GB"});
   shown.run({"import", "none.db"});
   shown.run({"export"});
   shown.run({"export", "mlrt.db"});
   shown.run({"completion", "tcsh"});
   shown.run({"--store", "none.db", "doctor"});
   shown.run({"--store", "none.db", "gc"});
+  shown.run({"--store", "none.db", "limits", "--off"});
   shown.run({"--store", "none.db", "sql", "SELECT 1"});
   shown.compare_with("errors.txt");
   CHECK_FALSE(fs::exists(fixed.folder.path("none.db")));

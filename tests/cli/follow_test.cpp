@@ -157,6 +157,74 @@ TEST_CASE("doctor says that a store is sound, and finds an artifact that was cha
   CHECK(damaged.out.find("hello.txt is not what was logged") != std::string::npos);
 }
 
+TEST_CASE("the limits of a store are set, shown, applied and taken away") {
+  TempDir folder;
+  {
+    Session session(folder.path("mlrt.db"));
+    Run run = session.start_run("old");
+    for (int i = 0; i < 300; ++i) run.log_metric("loss", i % 7, i);
+    run.end();
+    mlrt::TrackingStore::RunUpdate update;
+    update.end_time_ms = 1000000;
+    session.tracking().update_run(run.id(), update);
+  }
+  const auto limits = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "limits");
+    const ProcessResult shown = run_mlrt(folder.path(), words);
+    CHECK_MESSAGE(shown.exit_code == 0, shown.err);
+    return shown.out;
+  };
+  const std::string none = limits({});
+  CHECK(none.find("Quota              none\n") != std::string::npos);
+  CHECK(none.find("Retention          for ever\n") != std::string::npos);
+  CHECK(none.find("Last change (UTC)  never\n") != std::string::npos);
+  const std::string set =
+      limits({"--quota", "1.5 gb", "--retention-days", "90", "--keep-points", "20"});
+  CHECK(set.find("Quota              1.5 GB\n") != std::string::npos);
+  CHECK(set.find("Retention          90 days\n") != std::string::npos);
+  CHECK(set.find("Then keeps         about 20 points of a metric\n") != std::string::npos);
+  CHECK(set.find("Thinned            0 runs\n") != std::string::npos);
+  const Json applied = parse_json(limits({"--apply", "--json"}), "the output");
+  CHECK(applied["quota_bytes"] == 1610612736);
+  CHECK(applied["retention_days"] == 90);
+  CHECK(applied["keep_points"] == 20);
+  CHECK(applied["thinned_runs"] == 1);
+  CHECK(applied["dropped_runs"] == 0);
+  CHECK(applied["applied_time"] > 1000000);
+  const ProcessResult doctor = run_mlrt(folder.path(), {"doctor"});
+  CHECK(doctor.exit_code == 0);
+  CHECK(doctor.out.find("quota 1.5 GB, in use ") != std::string::npos);
+  CHECK(doctor.out.find("; histories whole for 90 days; 1 run thinned, 0 dropped, last on ") !=
+        std::string::npos);
+  CHECK(doctor.out.find("Journals           none\n") != std::string::npos);
+  CHECK(doctor.out.find("Durability         process, ") != std::string::npos);
+  const ProcessResult found =
+      run_mlrt(folder.path(), {"runs", "search", "tags.`mlrt.history` = 'thinned'", "--csv"});
+  CHECK(found.out.find("old") != std::string::npos);
+  const Json off = parse_json(limits({"--off", "--json"}), "the output");
+  CHECK(off["quota_bytes"] == 0);
+  CHECK(off["retention_days"] == 0);
+  CHECK(off["keep_points"] == 20);
+  const ProcessResult compact = run_mlrt(folder.path(), {"gc", "--compact", "--json"});
+  CHECK(compact.exit_code == 0);
+  CHECK(parse_json(compact.out, "the output").contains("database_bytes"));
+}
+
+TEST_CASE("the environment chooses the durability of a store, and a wrong word is told") {
+  TempDir folder;
+  Session(folder.path("mlrt.db")).start_run("r").end();
+  ProcessOptions options;
+  options.environment = {{"MLRT_DURABILITY", "power"}};
+  const ProcessResult power = run_mlrt(folder.path(), {"doctor"}, options);
+  options.environment = {{"MLRT_DURABILITY", "disk"}};
+  const ProcessResult wrong = run_mlrt(folder.path(), {"doctor"}, options);
+  CHECK(power.out.find("Durability         power, ") != std::string::npos);
+  CHECK(wrong.exit_code != 0);
+  CHECK(wrong.err ==
+        "mlrt: the environment's MLRT_DURABILITY: the durability of a store is process or power, "
+        "not 'disk'\n");
+}
+
 TEST_CASE("an mlruns folder is imported once, and the store is exported") {
   TempDir folder;
   const std::string run = "0123456789abcdef0123456789abcdef";

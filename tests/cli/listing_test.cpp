@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/gc_command.hpp"
+#include "cli/limits_command.hpp"
 #include "cli/run_output.hpp"
 #include "cli/store_access.hpp"
 #include "core/error.hpp"
@@ -79,6 +80,19 @@ TEST_CASE("sizes and ages are read and shown in units") {
   for (const char* wrong : {"", "d", "30", "30x", "-1d", "1.5h", "9999999999d"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(read_age_ms(wrong), Error);
+  }
+}
+
+TEST_CASE("a size is a number with or without a unit") {
+  CHECK(read_size_bytes("--quota", "0") == 0);
+  CHECK(read_size_bytes("--quota", "4096") == 4096);
+  CHECK(read_size_bytes("--quota", "4096B") == 4096);
+  CHECK(read_size_bytes("--quota", "500MB") == 524288000);
+  CHECK(read_size_bytes("--quota", " 1.5 gb ") == 1610612736);
+  CHECK(read_size_bytes("--quota", "2T") == 2199023255552);
+  for (const char* wrong : {"", "b", "GB", "1x", "-1GB", "nan", "inf", "1e300", "1 2", "2GBB"}) {
+    CAPTURE(wrong);
+    CHECK_THROWS_AS(read_size_bytes("--quota", wrong), Error);
   }
 }
 

@@ -30,6 +30,54 @@ t.test("gc really deletes what was deleted, with its files and names", function(
   t.fails("invalid_parameter", "'older_than_ms' must be at least 0", function() mlrt.gc { older_than_ms = -1 } end)
 end)
 
+t.test("the limits of a store are set, kept and applied to the histories of finished runs", function()
+  local none = mlrt.limits()
+  t.equal(none.quota_bytes, 0)
+  t.equal(none.retention_days, 0.0)
+  t.equal(none.keep_points, 1000)
+  t.equal(none.applied_time, nil)
+  t.ok(none.used_bytes > 0)
+  local run = mlrt.start_run { name = "long" }
+  for step = 1, 300 do run:log_metric("loss", step % 7, step) end
+  run:finish()
+  mlrt.update_run(run, { end_time_ms = 1000000 })
+  t.equal(mlrt.set_limits({ retention_days = 1.5, keep_points = 20 }).retention_days, 1.5)
+  t.equal(mlrt.set_limits({ quota_bytes = 1 << 30 }).keep_points, 20)
+  local applied = mlrt.set_limits { apply = true }
+  t.equal(applied.quota_bytes, 1 << 30)
+  t.equal(applied.thinned_runs, 1)
+  t.equal(applied.dropped_runs, 0)
+  t.ok(applied.applied_time > 0)
+  local history = mlrt.metric_history(run, "loss")
+  t.ok(#history >= 10 and #history <= 22, #history)
+  t.equal(history[1].step, 1)
+  t.equal(history[#history].step, 300)
+  t.equal(mlrt.run(run).tags["mlrt.history"], "thinned")
+  t.equal(mlrt.run(run).metrics.loss, 6.0)
+  t.fails("invalid_parameter", "a quota is at least 1048576 bytes", function() mlrt.set_limits { quota_bytes = 5 } end)
+  t.fails("invalid_parameter", "'retention_days' from 0 to 36500", function() mlrt.set_limits { retention_days = -1 } end)
+  t.fails("invalid_parameter", "at most 10000 points", function() mlrt.set_limits { keep_points = 10001 } end)
+  t.fails("invalid_parameter", "there is no option 'quota'", function() mlrt.set_limits { quota = 5 } end)
+  mlrt.set_limits { quota_bytes = 0, retention_days = 0 }
+  t.ok(mlrt.gc({ compact = true }).database_bytes >= 0)
+  t.fails("invalid_parameter", "'compact' goes without 'dry_run'", function()
+    mlrt.gc { compact = true, dry_run = true }
+  end)
+end)
+
+t.test("a store is opened with the durability that is asked for", function()
+  t.equal(mlrt.session({ store = t.path("durable.db"), durability = "power" }).durability, "power")
+  local run = mlrt.start_run {}
+  run:log_metric("loss", 1)
+  run:finish()
+  t.equal(mlrt.run(run).metrics.loss, 1.0)
+  t.fails("invalid_parameter", "process or power, not 'disk'", function()
+    mlrt.session { durability = "disk" }
+  end)
+  t.equal(mlrt.session({ store = t.path("durable.db"), durability = "process" }).durability, "process")
+  t.equal(mlrt.run(run).metrics.loss, 1.0)
+end)
+
 t.test("a store is exported to MLflow's database and imported from it, and again with only what is new", function()
   local run = mlrt.start_run { name = "travels", experiment = "export" }
   run:log_param("depth", 3)

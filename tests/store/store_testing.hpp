@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <stdexcept>
@@ -36,6 +37,10 @@ Caught caught(const Action& action) {
 inline void require_in_child(bool good, const std::string& what) {
   if (!good) throw std::runtime_error(what);
 }
+
+// True where an emulator runs the tests: qemu-user ends with an error of its own when a child that
+// was forked from a process with threads makes a thread.
+inline bool is_emulated() { return std::getenv("MLRT_EMULATED") != nullptr; }
 
 // Runs `action` in a new process; its id.
 inline pid_t start_child(const std::function<void()>& action) {

@@ -3644,6 +3644,17 @@ void remove_journal_folder_if_empty(const std::string& folder);
 
 }  // namespace mlrt
 
+// ---- store/log_vfs.hpp
+namespace mlrt {
+
+// Internal: the name of a SQLite VFS that is the default one, except that a transaction goes to the
+// write-ahead log in one write. SQLite itself makes two of each page, which takes longer than all
+// the rest of a small transaction. What SQLite is told is written when a commit returns, is
+// written. Null, which is the default VFS, if it cannot be made. Thread-safe.
+const char* log_vfs();
+
+}  // namespace mlrt
+
 // ---- store/query.hpp
 namespace mlrt {
 
@@ -4119,10 +4130,22 @@ struct MetricRecord {
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records);
 
+// The row numbers of metric keys, each looked up (and made on demand) once in a transaction.
+class MetricKeys {
+ public:
+  explicit MetricKeys(Transaction& transaction) : transaction_(transaction) {}
+  std::int64_t number(const std::string& name);
+
+ private:
+  Transaction& transaction_;
+  std::unordered_map<std::string, std::int64_t> numbers_;
+};
+
 // The same for records that are grouped already: `points`, in ascending order of seq, all have key
 // and link of `example`. `writer` is a row number of writers.
-std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
-                              const Metric& example, const std::vector<MetricPoint>& points);
+std::size_t add_metric_points(Transaction& transaction, MetricKeys& keys, std::int64_t run,
+                              std::int64_t writer, const Metric& example,
+                              const std::vector<MetricPoint>& points);
 
 // The row number of a writer that logs, made on demand.
 std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id);
@@ -4989,14 +5012,47 @@ Experiment find_experiment_row(Transaction& transaction, std::int64_t experiment
                                const std::string& artifact_root);
 std::optional<Experiment> find_experiment_row(Transaction& transaction, const std::string& name,
                                               const std::string& artifact_root);
-// Throws kNotFound, and kInvalidParameter for a deleted one.
-void require_active_experiment(Transaction& transaction, std::int64_t experiment);
+// The folder that was chosen for its artifacts, if any. Throws kNotFound, and kInvalidParameter for
+// a deleted one.
+std::optional<std::string> require_active_experiment(Transaction& transaction,
+                                                     std::int64_t experiment);
 
 // Sets tags of the run; mlflow.runName renames it.
 void write_run_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags);
 
 // Tags in a form for the store: checked, values cut.
 std::vector<Tag> checked_tags(const std::vector<Tag>& tags, bool numbered);
+
+}  // namespace mlrt
+
+// ---- api/standard_tags.hpp
+// Internal: what a run says about where it comes from.
+
+namespace mlrt {
+
+// The name of the user who runs this process; "unknown" if the system does not tell.
+std::string current_user();
+
+// The commit that is checked out in the git working tree that holds `folder`, 40 or 64 hex digits;
+// empty if there is none. Reads git's files itself; never throws for what they hold.
+std::string git_commit_of(const std::string& folder);
+
+// mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
+// mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
+// was started by.
+std::vector<Tag> standard_run_tags(const std::string& source_name);
+
+// standard_run_tags for one run after another: files are read for at most one a second and source.
+// Not thread-safe.
+class RunSource {
+ public:
+  const std::vector<Tag>& tags(const std::string& source_name);
+
+ private:
+  std::string name_;
+  std::vector<Tag> tags_;  // of `name_`; none: not read yet
+  std::int64_t read_at_ms_ = 0;
+};
 
 }  // namespace mlrt
 
@@ -5026,6 +5082,7 @@ struct SessionState {
 
   std::mutex mutex;  // guards what follows
   std::string experiment_id = "0";
+  RunSource source;
 };
 
 // What Run::log_model does; also for autologging, which knows a run by its id only.
@@ -5040,25 +5097,6 @@ struct LoggedRunModel {
 LoggedRunModel log_model_of_run(TrackingStore& tracking, ArtifactStore& artifacts,
                                 LoggedModels& logged_models, const std::string& run_id,
                                 const Model& model, const RunModelLog& log);
-
-}  // namespace mlrt
-
-// ---- api/standard_tags.hpp
-// Internal: what a run says about where it comes from.
-
-namespace mlrt {
-
-// The name of the user who runs this process; "unknown" if the system does not tell.
-std::string current_user();
-
-// The commit that is checked out in the git working tree that holds `folder`, 40 or 64 hex digits;
-// empty if there is none. Reads git's files itself; never throws for what they hold.
-std::string git_commit_of(const std::string& folder);
-
-// mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
-// mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
-// was started by.
-std::vector<Tag> standard_run_tags(const std::string& source_name);
 
 }  // namespace mlrt
 
@@ -12961,7 +12999,7 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   } else {
     flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   }
-  int code = sqlite3_open_v2(name.c_str(), &handle_, flags, nullptr);
+  int code = sqlite3_open_v2(name.c_str(), &handle_, flags, log_vfs());
   if (code != SQLITE_OK) {
     try {
       // SQLite tries to read what it could not create, so the reason of the first failure is lost.
@@ -13184,9 +13222,12 @@ constexpr int kSoundWriteAheadSqlite = 3051003;
 // Changing the journal needs the file for ourselves for a moment. It only makes things faster, so
 // not getting it soon is no error.
 constexpr int kJournalChangeMs = 500;
-// Pages of the write-ahead log (32 MB of them) after which they are moved into the file: each time
+// A commit writes each page that it touched as a whole, and most touch many for a few bytes each:
+// an entry of an index here and there. Half of SQLite's default makes half the writes.
+constexpr char kPageSize[] = "PRAGMA page_size = 2048";
+// Pages of the write-ahead log (64 MB of them) after which they are moved into the file: each time
 // is two syncs, for which the one who commits waits.
-constexpr int kCheckpointPages = 8192;
+constexpr int kCheckpointPages = 32768;
 
 bool change_journal(StoreConnection& connection, const char* wanted) {
   const std::int64_t start_ms = monotonic_ms();
@@ -13243,6 +13284,7 @@ bool prepare_store(StoreConnection& connection, StoreJournal journal, Durability
   // Nothing is changed in a file that turns out not to be ours: the journal belongs to the file.
   const std::int64_t application = connection.query_integer("PRAGMA application_id");
   if (application == 0 && connection.query_integer("SELECT count(*) FROM sqlite_schema") == 0) {
+    connection.execute(kPageSize);
     const bool write_ahead = choose_journal(connection, journal, durability);
     migrate_schema(connection);
     return write_ahead;
@@ -13961,6 +14003,200 @@ void remove_journal(const std::string& store_path, const std::string& writer_id,
   remove_journal_segments(store_path, writer_id);
   if (lock) return lock->remove();
   fs::remove_folder_if_empty(journal_folder(store_path));
+}
+
+}  // namespace mlrt
+
+// ---- store/log_vfs.cpp
+namespace mlrt {
+namespace {
+
+// A frame of the log is a header of this size and a page. No other write is as small: the log's own
+// header is larger, and headers that SQLite changes afterwards are not written one after another.
+constexpr int kLogFrameHeaderBytes = 24;
+// Byte 4 on of the header: the pages of the database after a commit; 0 in other frames.
+constexpr int kLogCommitOffset = 4;
+constexpr int kLogBufferBytes = 128 << 10;
+constexpr sqlite3_int64 kLogNowhere = -1;
+
+// SQLite allocates szOsFile bytes and clears them: this, then the file of the VFS below.
+struct LogFile {
+  sqlite3_file base;
+  char* buffer;  // what is not written yet; null until there is something
+  int used;
+  bool is_last;              // the frame whose header came last ends its transaction
+  sqlite3_int64 next;        // where the last write ended
+  sqlite3_int64 written_to;  // where the buffer begins
+};
+
+sqlite3_vfs* log_vfs_base = nullptr;
+
+LogFile* log_file(sqlite3_file* file) { return reinterpret_cast<LogFile*>(file); }
+sqlite3_file* log_real(sqlite3_file* file) {
+  return reinterpret_cast<sqlite3_file*>(log_file(file) + 1);
+}
+
+int log_flush(sqlite3_file* file) {
+  LogFile* log = log_file(file);
+  if (log->used == 0) return SQLITE_OK;
+  const int size = log->used;
+  log->used = 0;  // also when it fails: SQLite takes the transaction back then
+  sqlite3_file* real = log_real(file);
+  const int code = real->pMethods->xWrite(real, log->buffer, size, log->written_to);
+  if (code != SQLITE_OK) log->next = kLogNowhere;
+  return code;
+}
+
+// Before anything but a write: all is written, and the next write follows none.
+int log_settle(sqlite3_file* file) {
+  const int code = log_flush(file);
+  log_file(file)->next = kLogNowhere;
+  return code;
+}
+
+int log_close(sqlite3_file* file) {
+  const int flushed = log_settle(file);
+  sqlite3_free(log_file(file)->buffer);
+  sqlite3_file* real = log_real(file);
+  const int closed = real->pMethods->xClose(real);
+  return flushed != SQLITE_OK ? flushed : closed;
+}
+
+int log_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
+  if (const int code = log_settle(file)) return code;
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xRead(real, out, size, offset);
+}
+
+int log_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
+  LogFile* log = log_file(file);
+  const bool is_header = size == kLogFrameHeaderBytes;
+  const bool follows = offset == log->next;
+  if (follows && log->buffer == nullptr && is_header)
+    log->buffer = static_cast<char*>(sqlite3_malloc(kLogBufferBytes));
+  if (follows && (log->used > 0 || is_header) && log->buffer != nullptr &&
+      size <= kLogBufferBytes - log->used) {
+    if (log->used == 0) log->written_to = offset;
+    std::memcpy(log->buffer + log->used, bytes, static_cast<std::size_t>(size));
+    log->used += size;
+    log->next += size;
+    if (is_header) {
+      log->is_last =
+          std::memcmp(static_cast<const char*>(bytes) + kLogCommitOffset, "\0\0\0\0", 4) != 0;
+      return SQLITE_OK;
+    }
+    return log->is_last ? log_flush(file) : SQLITE_OK;
+  }
+  if (const int code = log_flush(file)) return code;
+  log->next = offset + size;
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xWrite(real, bytes, size, offset);
+}
+
+int log_truncate(sqlite3_file* file, sqlite3_int64 size) {
+  if (const int code = log_settle(file)) return code;
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xTruncate(real, size);
+}
+
+int log_sync(sqlite3_file* file, int flags) {
+  if (const int code = log_settle(file)) return code;
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xSync(real, flags);
+}
+
+int log_size(sqlite3_file* file, sqlite3_int64* size) {
+  if (const int code = log_settle(file)) return code;
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xFileSize(real, size);
+}
+
+int log_lock(sqlite3_file* file, int level) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xLock(real, level);
+}
+
+int log_unlock(sqlite3_file* file, int level) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xUnlock(real, level);
+}
+
+int log_check_reserved(sqlite3_file* file, int* out) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xCheckReservedLock(real, out);
+}
+
+int log_control(sqlite3_file* file, int operation, void* argument) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xFileControl(real, operation, argument);
+}
+
+int log_sector_size(sqlite3_file* file) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xSectorSize(real);
+}
+
+int log_characteristics(sqlite3_file* file) {
+  sqlite3_file* real = log_real(file);
+  return real->pMethods->xDeviceCharacteristics(real);
+}
+
+// Version 1: a log is not mapped, and what is shared of it belongs to the database's file.
+const sqlite3_io_methods kLogMethods = {1,
+                                        log_close,
+                                        log_read,
+                                        log_write,
+                                        log_truncate,
+                                        log_sync,
+                                        log_size,
+                                        log_lock,
+                                        log_unlock,
+                                        log_check_reserved,
+                                        log_control,
+                                        log_sector_size,
+                                        log_characteristics,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr};
+
+int log_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  if ((flags & SQLITE_OPEN_WAL) == 0)
+    return log_vfs_base->xOpen(log_vfs_base, name, file, flags, out_flags);
+  file->pMethods = nullptr;
+  sqlite3_file* real = log_real(file);
+  const int code = log_vfs_base->xOpen(log_vfs_base, name, real, flags, out_flags);
+  if (code != SQLITE_OK) {
+    if (real->pMethods != nullptr) real->pMethods->xClose(real);
+    return code;
+  }
+  LogFile* log = log_file(file);
+  log->buffer = nullptr;
+  log->used = 0;
+  log->next = kLogNowhere;
+  file->pMethods = &kLogMethods;
+  return SQLITE_OK;
+}
+
+const char* log_make_vfs() {
+  if (sqlite3_initialize() != SQLITE_OK) return nullptr;
+  log_vfs_base = sqlite3_vfs_find(nullptr);
+  if (log_vfs_base == nullptr) return nullptr;
+  static sqlite3_vfs vfs = *log_vfs_base;
+  vfs.zName = "mlrt-log";
+  vfs.pNext = nullptr;
+  vfs.szOsFile = log_vfs_base->szOsFile + static_cast<int>(sizeof(LogFile));
+  vfs.xOpen = log_open;
+  return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? vfs.zName : nullptr;
+}
+
+}  // namespace
+
+const char* log_vfs() {
+  static const char* const name = log_make_vfs();
+  return name;
 }
 
 }  // namespace mlrt
@@ -19008,14 +19244,6 @@ bool metric_same_point(const MetricPoint& a, const MetricPoint& b) {
          metric_same_value(a.value, b.value);
 }
 
-std::int64_t metric_key_number(Transaction& transaction, std::string_view name) {
-  {
-    Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", name);
-    if (found.step()) return found.integer(0);
-  }
-  return transaction.insert("INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", name);
-}
-
 std::int64_t metric_writer_number(Transaction& transaction, const std::string& writer_id,
                                   const char* kind) {
   {
@@ -19259,13 +19487,28 @@ std::int64_t live_writer_row(Transaction& transaction, const std::string& writer
   return metric_writer_number(transaction, writer_id, "live");
 }
 
-std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
-                              const Metric& example, const std::vector<MetricPoint>& points) {
+std::int64_t MetricKeys::number(const std::string& name) {
+  std::int64_t& number = numbers_[name];
+  if (number != 0) return number;
+  {
+    Statement found = transaction_.query("SELECT metric_key FROM metric_keys WHERE name = ?", name);
+    if (found.step()) number = found.integer(0);
+  }
+  if (number == 0) {
+    number =
+        transaction_.insert("INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", name);
+  }
+  return number;
+}
+
+std::size_t add_metric_points(Transaction& transaction, MetricKeys& keys, std::int64_t run,
+                              std::int64_t writer, const Metric& example,
+                              const std::vector<MetricPoint>& points) {
   if (points.empty()) return 0;
   MetricPlace place;
   place.run = run;
   place.writer = writer;
-  place.key = metric_key_number(transaction, example.key);
+  place.key = keys.number(example.key);
   place.link = metric_link_number(transaction, example);
   std::size_t added = 0;
   MetricAppender appender(transaction, place);
@@ -19285,8 +19528,9 @@ std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::s
   if (records.empty()) return 0;
   const std::int64_t writer = live_writer_row(transaction, writer_id);
   std::size_t added = 0;
+  MetricKeys keys(transaction);
   for (const MetricGroup& group : metric_groups(records))
-    added += add_metric_points(transaction, run, writer, *group.example, group.points);
+    added += add_metric_points(transaction, keys, run, writer, *group.example, group.points);
   return added;
 }
 
@@ -19299,9 +19543,10 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
   MetricPlace place;
   place.run = run;
   place.writer = metric_writer_number(transaction, kMetricImportWriter, "import");
+  MetricKeys keys(transaction);
   std::size_t added = 0;
   for (MetricGroup& group : metric_groups(records)) {
-    place.key = metric_key_number(transaction, group.example->key);
+    place.key = keys.number(group.example->key);
     place.link = metric_link_number(transaction, *group.example);
     std::vector<MetricPoint> known;
     {
@@ -19598,6 +19843,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
       cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
+      MetricKeys keys(transaction);
       for (const Batch::Group& group : batch.groups) {
         const auto [run, is_new] = runs.try_emplace(group.run_id, 0);
         if (is_new) {
@@ -19607,7 +19853,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
         if (run->second == 0) {
           orphans += group.points.size();
         } else {
-          add_metric_points(transaction, run->second, writer, group.example, group.points);
+          add_metric_points(transaction, keys, run->second, writer, group.example, group.points);
         }
       }
       transaction.run("UPDATE writers SET folded_seq = ? WHERE writer = ?", batch.complete, writer);
@@ -21204,6 +21450,7 @@ std::uint64_t compact_store(Database& database) {
   const std::int64_t before = file_size();
   {
     // Not inside a transaction, so by a connection of its own.
+    const NoForkSection section;
     StoreConnection connection(database.path(), database.path(), StoreOpenMode::kReadWrite,
                                database.options().busy_timeout_ms);
     // As in Database: the checkpoints of older ones are what makes a write-ahead log unsound.
@@ -24907,11 +25154,13 @@ std::optional<Experiment> find_experiment_row(Transaction& transaction, const st
   return tracking_read_experiment(transaction, row, artifact_root);
 }
 
-void require_active_experiment(Transaction& transaction, std::int64_t experiment) {
-  Statement found =
-      transaction.query("SELECT lifecycle_stage FROM experiments WHERE experiment = ?", experiment);
+std::optional<std::string> require_active_experiment(Transaction& transaction,
+                                                     std::int64_t experiment) {
+  Statement found = transaction.query(
+      "SELECT lifecycle_stage, artifact_location FROM experiments WHERE experiment = ?",
+      experiment);
   if (!found.step()) tracking_no_experiment(experiment);
-  if (found.text(0) == "active") return;
+  if (found.text(0) == "active") return tracking_optional_text(found, 1);
   throw Error(ErrorCode::kInvalidParameter,
               "The experiment " + std::to_string(experiment) +
                   " must be in the 'active' state. Current state is " + found.text(0) + ".");
@@ -24964,40 +25213,49 @@ TrackingStore::TrackingStore(std::shared_ptr<Database> database, std::string art
 
 RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t experiment = parse_experiment_id(run.experiment_id);
-  std::vector<Tag> tags;
-  std::string tagged_name, tagged_user;
+  std::map<std::string, std::string> tags;
   for (std::size_t i = 0; i < run.tags.size(); ++i) {
-    tags.push_back(checked_tag(run.tags[i], "tags[" + std::to_string(i) + "]"));
-    if (tags.back().key == kRunNameTag) tagged_name = tags.back().value;
-    if (tags.back().key == kUserTag) tagged_user = tags.back().value;
+    const Tag tag = checked_tag(run.tags[i], "tags[" + std::to_string(i) + "]");
+    tags[tag.key] = tag.value;
   }
-  if (!run.name.empty() && !tagged_name.empty() && run.name != tagged_name) {
+  std::string& name = tags[kRunNameTag];
+  if (!run.name.empty() && !name.empty() && run.name != name) {
     throw Error(ErrorCode::kInvalidParameter,
                 "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
                 "different values (run_name='" +
-                    run.name + "', mlflow.runName='" + tagged_name + "').");
+                    run.name + "', mlflow.runName='" + name + "').");
   }
-  std::string name = !run.name.empty() ? run.name : tagged_name;
+  if (!run.name.empty()) name = run.name;
   if (name.empty()) name = random_run_name();
   check_run_name(name);
-  const Tag user = checked_tag({kUserTag, run.user.empty() ? tagged_user : run.user}, "");
-  tags.push_back({kRunNameTag, name});
-  const std::string run_id = new_run_id();
-  const std::int64_t start = run.start_time_ms == 0 ? now_ms() : run.start_time_ms;
+
+  TrackingRunRow created;
+  RunRecord& record = created.record;
+  record.run_id = new_run_id();
+  record.name = name;
+  record.experiment_id = std::to_string(experiment);
+  record.lifecycle_stage = "active";
+  const auto tagged_user = tags.find(kUserTag);
+  record.user = !run.user.empty()           ? checked_tag({kUserTag, run.user}, "").value
+                : tagged_user != tags.end() ? tagged_user->second
+                                            : std::string();
+  record.start_time_ms = run.start_time_ms == 0 ? now_ms() : run.start_time_ms;
+  for (const auto& [key, value] : tags) record.tags.push_back({key, value});
 
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  require_active_experiment(transaction, experiment);
-  const std::int64_t row = transaction.insert(
+  created.experiment = experiment;
+  created.experiment_location = require_active_experiment(transaction, experiment);
+  created.run = transaction.insert(
       "INSERT INTO runs (run_id, experiment, name, user, status, start_time) VALUES (?, ?, ?, ?, "
       "'RUNNING', ?) RETURNING run",
-      run_id, experiment, name, user.value, start);
-  write_run_tags(transaction, row, tags);
-  // Nothing but its tags was written yet.
-  TrackingRunRow created = find_run_row(transaction, row);
-  created.record.artifact_folder = run_artifact_folder(created, artifact_root_);
-  read_run_tags(transaction, row, created.record);
+      record.run_id, experiment, record.name, record.user, record.start_time_ms);
+  for (const Tag& tag : record.tags) {
+    transaction.run("INSERT INTO tags (run, key, value) VALUES (?, ?, ?)", created.run, tag.key,
+                    tag.value);
+  }
   transaction.commit();
-  return std::move(created.record);
+  record.artifact_folder = run_artifact_folder(created, artifact_root_);
+  return std::move(record);
 }
 
 RunRecord TrackingStore::run(const std::string& run_id) const {
@@ -26293,14 +26551,14 @@ void Session::set_experiment(const std::string& name) {
 
 Run Session::start_run(const RunOptions& options) {
   TrackingStore::NewRun run;
-  if (options.experiment.empty()) {
+  {
     std::lock_guard<std::mutex> lock(state_->mutex);
     run.experiment_id = state_->experiment_id;
-  } else {
-    run.experiment_id = session_experiment_id(state_->tracking, options.experiment);
+    run.tags = state_->source.tags(options.source_name);
   }
+  if (!options.experiment.empty())
+    run.experiment_id = session_experiment_id(state_->tracking, options.experiment);
   run.name = options.name;
-  run.tags = standard_run_tags(options.source_name);
   if (!options.parent_run_id.empty()) {
     state_->tracking.artifact_folder(options.parent_run_id);  // throws if there is no such run
     run.tags.push_back({"mlflow.parentRunId", options.parent_run_id});
@@ -26391,6 +26649,7 @@ namespace {
 constexpr std::uint64_t kMaxGitFileBytes = std::uint64_t{16} << 20;
 constexpr int kMaxFolderDepth = 128;
 constexpr int kMaxGitReferences = 5;  // a reference may name another one
+constexpr std::int64_t kRunSourceAgeMs = 1000;
 
 bool git_is_hash(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -26502,6 +26761,16 @@ std::vector<Tag> standard_run_tags(const std::string& source_name) {
   const std::string commit = git_commit_of(folder);
   if (!commit.empty()) tags.push_back({"mlflow.source.git.commit", commit});
   return tags;
+}
+
+const std::vector<Tag>& RunSource::tags(const std::string& source_name) {
+  const std::int64_t now = monotonic_ms();
+  if (tags_.empty() || name_ != source_name || now - read_at_ms_ >= kRunSourceAgeMs) {
+    tags_ = standard_run_tags(source_name);
+    name_ = source_name;
+    read_at_ms_ = now;
+  }
+  return tags_;
 }
 
 }  // namespace mlrt

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "api/session_state.hpp"
-#include "api/standard_tags.hpp"
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/text.hpp"
@@ -125,14 +124,14 @@ void Session::set_experiment(const std::string& name) {
 
 Run Session::start_run(const RunOptions& options) {
   TrackingStore::NewRun run;
-  if (options.experiment.empty()) {
+  {
     std::lock_guard<std::mutex> lock(state_->mutex);
     run.experiment_id = state_->experiment_id;
-  } else {
-    run.experiment_id = session_experiment_id(state_->tracking, options.experiment);
+    run.tags = state_->source.tags(options.source_name);
   }
+  if (!options.experiment.empty())
+    run.experiment_id = session_experiment_id(state_->tracking, options.experiment);
   run.name = options.name;
-  run.tags = standard_run_tags(options.source_name);
   if (!options.parent_run_id.empty()) {
     state_->tracking.artifact_folder(options.parent_run_id);  // throws if there is no such run
     run.tags.push_back({"mlflow.parentRunId", options.parent_run_id});

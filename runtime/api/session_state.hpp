@@ -39,6 +39,7 @@ struct SessionState {
 
   std::mutex mutex;  // guards what follows
   std::string experiment_id = "0";
+  RunSource source;
 };
 
 // What Run::log_model does; also for autologging, which knows a run by its id only.

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/text.hpp"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::uint64_t kMaxGitFileBytes = std::uint64_t{16} << 20;
 constexpr int kMaxFolderDepth = 128;
 constexpr int kMaxGitReferences = 5;  // a reference may name another one
+constexpr std::int64_t kRunSourceAgeMs = 1000;
 
 bool git_is_hash(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -129,6 +131,16 @@ std::vector<Tag> standard_run_tags(const std::string& source_name) {
   const std::string commit = git_commit_of(folder);
   if (!commit.empty()) tags.push_back({"mlflow.source.git.commit", commit});
   return tags;
+}
+
+const std::vector<Tag>& RunSource::tags(const std::string& source_name) {
+  const std::int64_t now = monotonic_ms();
+  if (tags_.empty() || name_ != source_name || now - read_at_ms_ >= kRunSourceAgeMs) {
+    tags_ = standard_run_tags(source_name);
+    name_ = source_name;
+    read_at_ms_ = now;
+  }
+  return tags_;
 }
 
 }  // namespace mlrt

@@ -3,6 +3,7 @@
 
 // Internal: what a run says about where it comes from.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,18 @@ std::string git_commit_of(const std::string& folder);
 // mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
 // was started by.
 std::vector<Tag> standard_run_tags(const std::string& source_name);
+
+// standard_run_tags for one run after another: files are read for at most one a second and source.
+// Not thread-safe.
+class RunSource {
+ public:
+  const std::vector<Tag>& tags(const std::string& source_name);
+
+ private:
+  std::string name_;
+  std::vector<Tag> tags_;  // of `name_`; none: not read yet
+  std::int64_t read_at_ms_ = 0;
+};
 
 }  // namespace mlrt
 

@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/fork.hpp"
 #include "core/text.hpp"
+#include "store/log_vfs.hpp"
 
 #if SQLITE_VERSION_NUMBER < 3040000
 #error "mlrt needs SQLite 3.40 or newer"
@@ -199,7 +200,7 @@ StoreConnection::StoreConnection(const std::string& absolute_path, std::string s
   } else {
     flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   }
-  int code = sqlite3_open_v2(name.c_str(), &handle_, flags, nullptr);
+  int code = sqlite3_open_v2(name.c_str(), &handle_, flags, log_vfs());
   if (code != SQLITE_OK) {
     try {
       // SQLite tries to read what it could not create, so the reason of the first failure is lost.

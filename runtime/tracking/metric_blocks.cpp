@@ -107,14 +107,6 @@ bool metric_same_point(const MetricPoint& a, const MetricPoint& b) {
          metric_same_value(a.value, b.value);
 }
 
-std::int64_t metric_key_number(Transaction& transaction, std::string_view name) {
-  {
-    Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", name);
-    if (found.step()) return found.integer(0);
-  }
-  return transaction.insert("INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", name);
-}
-
 std::int64_t metric_writer_number(Transaction& transaction, const std::string& writer_id,
                                   const char* kind) {
   {
@@ -358,13 +350,28 @@ std::int64_t live_writer_row(Transaction& transaction, const std::string& writer
   return metric_writer_number(transaction, writer_id, "live");
 }
 
-std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
-                              const Metric& example, const std::vector<MetricPoint>& points) {
+std::int64_t MetricKeys::number(const std::string& name) {
+  std::int64_t& number = numbers_[name];
+  if (number != 0) return number;
+  {
+    Statement found = transaction_.query("SELECT metric_key FROM metric_keys WHERE name = ?", name);
+    if (found.step()) number = found.integer(0);
+  }
+  if (number == 0) {
+    number =
+        transaction_.insert("INSERT INTO metric_keys (name) VALUES (?) RETURNING metric_key", name);
+  }
+  return number;
+}
+
+std::size_t add_metric_points(Transaction& transaction, MetricKeys& keys, std::int64_t run,
+                              std::int64_t writer, const Metric& example,
+                              const std::vector<MetricPoint>& points) {
   if (points.empty()) return 0;
   MetricPlace place;
   place.run = run;
   place.writer = writer;
-  place.key = metric_key_number(transaction, example.key);
+  place.key = keys.number(example.key);
   place.link = metric_link_number(transaction, example);
   std::size_t added = 0;
   MetricAppender appender(transaction, place);
@@ -384,8 +391,9 @@ std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::s
   if (records.empty()) return 0;
   const std::int64_t writer = live_writer_row(transaction, writer_id);
   std::size_t added = 0;
+  MetricKeys keys(transaction);
   for (const MetricGroup& group : metric_groups(records))
-    added += add_metric_points(transaction, run, writer, *group.example, group.points);
+    added += add_metric_points(transaction, keys, run, writer, *group.example, group.points);
   return added;
 }
 
@@ -398,9 +406,10 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
   MetricPlace place;
   place.run = run;
   place.writer = metric_writer_number(transaction, kMetricImportWriter, "import");
+  MetricKeys keys(transaction);
   std::size_t added = 0;
   for (MetricGroup& group : metric_groups(records)) {
-    place.key = metric_key_number(transaction, group.example->key);
+    place.key = keys.number(group.example->key);
     place.link = metric_link_number(transaction, *group.example);
     std::vector<MetricPoint> known;
     {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "tracking/records.hpp"
@@ -55,10 +56,22 @@ struct MetricRecord {
 std::size_t add_metrics(Transaction& transaction, std::int64_t run, const std::string& writer_id,
                         const std::vector<MetricRecord>& records);
 
+// The row numbers of metric keys, each looked up (and made on demand) once in a transaction.
+class MetricKeys {
+ public:
+  explicit MetricKeys(Transaction& transaction) : transaction_(transaction) {}
+  std::int64_t number(const std::string& name);
+
+ private:
+  Transaction& transaction_;
+  std::unordered_map<std::string, std::int64_t> numbers_;
+};
+
 // The same for records that are grouped already: `points`, in ascending order of seq, all have key
 // and link of `example`. `writer` is a row number of writers.
-std::size_t add_metric_points(Transaction& transaction, std::int64_t run, std::int64_t writer,
-                              const Metric& example, const std::vector<MetricPoint>& points);
+std::size_t add_metric_points(Transaction& transaction, MetricKeys& keys, std::int64_t run,
+                              std::int64_t writer, const Metric& example,
+                              const std::vector<MetricPoint>& points);
 
 // The row number of a writer that logs, made on demand.
 std::int64_t live_writer_row(Transaction& transaction, const std::string& writer_id);

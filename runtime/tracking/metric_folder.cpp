@@ -227,6 +227,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
       cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
+      MetricKeys keys(transaction);
       for (const Batch::Group& group : batch.groups) {
         const auto [run, is_new] = runs.try_emplace(group.run_id, 0);
         if (is_new) {
@@ -236,7 +237,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
         if (run->second == 0) {
           orphans += group.points.size();
         } else {
-          add_metric_points(transaction, run->second, writer, group.example, group.points);
+          add_metric_points(transaction, keys, run->second, writer, group.example, group.points);
         }
       }
       transaction.run("UPDATE writers SET folded_seq = ? WHERE writer = ?", batch.complete, writer);

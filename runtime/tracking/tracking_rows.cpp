@@ -195,11 +195,13 @@ std::optional<Experiment> find_experiment_row(Transaction& transaction, const st
   return tracking_read_experiment(transaction, row, artifact_root);
 }
 
-void require_active_experiment(Transaction& transaction, std::int64_t experiment) {
-  Statement found =
-      transaction.query("SELECT lifecycle_stage FROM experiments WHERE experiment = ?", experiment);
+std::optional<std::string> require_active_experiment(Transaction& transaction,
+                                                     std::int64_t experiment) {
+  Statement found = transaction.query(
+      "SELECT lifecycle_stage, artifact_location FROM experiments WHERE experiment = ?",
+      experiment);
   if (!found.step()) tracking_no_experiment(experiment);
-  if (found.text(0) == "active") return;
+  if (found.text(0) == "active") return tracking_optional_text(found, 1);
   throw Error(ErrorCode::kInvalidParameter,
               "The experiment " + std::to_string(experiment) +
                   " must be in the 'active' state. Current state is " + found.text(0) + ".");

@@ -48,8 +48,10 @@ Experiment find_experiment_row(Transaction& transaction, std::int64_t experiment
                                const std::string& artifact_root);
 std::optional<Experiment> find_experiment_row(Transaction& transaction, const std::string& name,
                                               const std::string& artifact_root);
-// Throws kNotFound, and kInvalidParameter for a deleted one.
-void require_active_experiment(Transaction& transaction, std::int64_t experiment);
+// The folder that was chosen for its artifacts, if any. Throws kNotFound, and kInvalidParameter for
+// a deleted one.
+std::optional<std::string> require_active_experiment(Transaction& transaction,
+                                                     std::int64_t experiment);
 
 // Sets tags of the run; mlflow.runName renames it.
 void write_run_tags(Transaction& transaction, std::int64_t run, const std::vector<Tag>& tags);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "core/clock.hpp"
@@ -37,40 +38,49 @@ TrackingStore::TrackingStore(std::shared_ptr<Database> database, std::string art
 
 RunRecord TrackingStore::create_run(const NewRun& run) {
   const std::int64_t experiment = parse_experiment_id(run.experiment_id);
-  std::vector<Tag> tags;
-  std::string tagged_name, tagged_user;
+  std::map<std::string, std::string> tags;
   for (std::size_t i = 0; i < run.tags.size(); ++i) {
-    tags.push_back(checked_tag(run.tags[i], "tags[" + std::to_string(i) + "]"));
-    if (tags.back().key == kRunNameTag) tagged_name = tags.back().value;
-    if (tags.back().key == kUserTag) tagged_user = tags.back().value;
+    const Tag tag = checked_tag(run.tags[i], "tags[" + std::to_string(i) + "]");
+    tags[tag.key] = tag.value;
   }
-  if (!run.name.empty() && !tagged_name.empty() && run.name != tagged_name) {
+  std::string& name = tags[kRunNameTag];
+  if (!run.name.empty() && !name.empty() && run.name != name) {
     throw Error(ErrorCode::kInvalidParameter,
                 "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with "
                 "different values (run_name='" +
-                    run.name + "', mlflow.runName='" + tagged_name + "').");
+                    run.name + "', mlflow.runName='" + name + "').");
   }
-  std::string name = !run.name.empty() ? run.name : tagged_name;
+  if (!run.name.empty()) name = run.name;
   if (name.empty()) name = random_run_name();
   check_run_name(name);
-  const Tag user = checked_tag({kUserTag, run.user.empty() ? tagged_user : run.user}, "");
-  tags.push_back({kRunNameTag, name});
-  const std::string run_id = new_run_id();
-  const std::int64_t start = run.start_time_ms == 0 ? now_ms() : run.start_time_ms;
+
+  TrackingRunRow created;
+  RunRecord& record = created.record;
+  record.run_id = new_run_id();
+  record.name = name;
+  record.experiment_id = std::to_string(experiment);
+  record.lifecycle_stage = "active";
+  const auto tagged_user = tags.find(kUserTag);
+  record.user = !run.user.empty()           ? checked_tag({kUserTag, run.user}, "").value
+                : tagged_user != tags.end() ? tagged_user->second
+                                            : std::string();
+  record.start_time_ms = run.start_time_ms == 0 ? now_ms() : run.start_time_ms;
+  for (const auto& [key, value] : tags) record.tags.push_back({key, value});
 
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  require_active_experiment(transaction, experiment);
-  const std::int64_t row = transaction.insert(
+  created.experiment = experiment;
+  created.experiment_location = require_active_experiment(transaction, experiment);
+  created.run = transaction.insert(
       "INSERT INTO runs (run_id, experiment, name, user, status, start_time) VALUES (?, ?, ?, ?, "
       "'RUNNING', ?) RETURNING run",
-      run_id, experiment, name, user.value, start);
-  write_run_tags(transaction, row, tags);
-  // Nothing but its tags was written yet.
-  TrackingRunRow created = find_run_row(transaction, row);
-  created.record.artifact_folder = run_artifact_folder(created, artifact_root_);
-  read_run_tags(transaction, row, created.record);
+      record.run_id, experiment, record.name, record.user, record.start_time_ms);
+  for (const Tag& tag : record.tags) {
+    transaction.run("INSERT INTO tags (run, key, value) VALUES (?, ?, ?)", created.run, tag.key,
+                    tag.value);
+  }
   transaction.commit();
-  return std::move(created.record);
+  record.artifact_folder = run_artifact_folder(created, artifact_root_);
+  return std::move(record);
 }
 
 RunRecord TrackingStore::run(const std::string& run_id) const {

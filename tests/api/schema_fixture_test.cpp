@@ -145,9 +145,10 @@ TEST_CASE("a store of schema 1 opens with its data sets, artifacts and models") 
   CHECK(bare.metrics[0].value == 0.75);
   CHECK(session.artifacts().damaged(done.outputs[0].model_id).empty());
 
-  const auto models = session.registry().list_models();
-  REQUIRE(models.size() == 1);
-  CHECK(models[0].versions.size() == 2);
+  REQUIRE(session.registry().search_models().items.size() == 1);
+  const auto versions = session.registry().search_versions().items;
+  REQUIRE(versions.size() == 2);
+  CHECK(versions[0].stage == "None");
   CHECK(session.registry().version_by_alias("taxi tips", "champion").version == 1);
   CHECK(session.registry().version_by_alias("taxi tips", "challenger").version == 2);
   CHECK(session.load_model("models:/taxi tips@champion")->signature().inputs.size() == 1);

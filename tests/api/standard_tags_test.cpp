@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
+#include "core/clock.hpp"
 #include "core/fs.hpp"
 #include "support/temp_dir.hpp"
 
@@ -83,4 +86,25 @@ TEST_CASE("a script's own tree counts, not the folder it runs in") {
     if (tag.key == "mlflow.source.git.commit") commit = tag.value;
   }
   CHECK(commit == kCommitA);
+}
+
+TEST_CASE("the commit of a source is read again after a second, that of another one at once") {
+  TempDir dir;
+  const auto commit_of = [](const std::vector<mlrt::Tag>& tags) {
+    return tags.back().key == "mlflow.source.git.commit" ? tags.back().value : std::string();
+  };
+  put(dir, ".git/HEAD", kCommitA + "\n");
+  put(dir, "train.lua", "");
+  put(dir, "other.lua", "");
+  mlrt::RunSource source;
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == kCommitA);
+  put(dir, ".git/HEAD", kCommitB + "\n");
+  CHECK(commit_of(source.tags(dir.path("other.lua"))) == kCommitB);
+  put(dir, ".git/HEAD", kCommitA + "\n");
+  const std::int64_t deadline = mlrt::monotonic_ms() + 20000;
+  while (commit_of(source.tags(dir.path("other.lua"))) != kCommitA &&
+         mlrt::monotonic_ms() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(commit_of(source.tags(dir.path("other.lua"))) == kCommitA);
 }

@@ -130,6 +130,9 @@ if(NOT mlrt_have_system)
     SQLITE_TEMP_STORE=2
     # A wrong use of its interface is answered with SQLITE_MISUSE instead of a crash.
     SQLITE_ENABLE_API_ARMOR)
+  # A fifth of its code are copies of functions and gaps between them, which make it no faster.
+  target_compile_options(dep_sqlite PRIVATE $<$<CONFIG:Release>:-fno-inline-functions
+    -fno-align-functions -fno-align-loops -fno-align-jumps -fno-align-labels>)
   target_link_libraries(dep_sqlite PUBLIC Threads::Threads m)
 endif()
 

@@ -808,7 +808,16 @@ struct RunRecord {
   std::vector<Tag> tags;         // by key
   std::vector<Metric> metrics;   // the latest of each key, by key
   std::vector<DatasetInput> inputs;
-  std::vector<RunOutput> outputs;  // by step, then id
+  std::vector<RunOutput> outputs;              // by step, then id
+  std::vector<std::string> model_inputs = {};  // ids of logged models that it used, sorted
+};
+
+// A data set that runs of an experiment used, in one context.
+struct DatasetSummary {
+  std::string experiment_id;
+  std::string name;
+  std::string digest;
+  std::string context;  // may be empty
 };
 
 enum class LoggedModelStatus { kPending, kReady, kFailed };
@@ -832,6 +841,7 @@ struct LoggedModel {
   std::vector<Tag> tags;      // by key
   std::vector<Metric>
       metrics;  // those that were logged with its id: the latest of each key, run and data set
+  std::vector<std::string> metric_runs = {};  // the run of each of these
 };
 
 enum class ViewType { kActive, kDeleted, kAll };
@@ -887,6 +897,9 @@ class TrackingStore {
   void restore_experiment(const std::string& id);
   void set_experiment_tag(const std::string& id, const std::string& key, const std::string& value);
   void delete_experiment_tag(const std::string& id, const std::string& key);
+  // What runs of the experiments used, by experiment, name, digest, context; at most `max_results`.
+  std::vector<DatasetSummary> search_datasets(const std::vector<std::string>& experiment_ids,
+                                              std::size_t max_results = 1000) const;
 
   // ---- runs
 
@@ -917,6 +930,8 @@ class TrackingStore {
   void restore_run(const std::string& run_id);
   void delete_tag(const std::string& run_id, const std::string& key);
   void log_outputs(const std::string& run_id, const std::vector<RunOutput>& outputs);
+  // Logged models that the run used; one that it has stays.
+  void log_model_inputs(const std::string& run_id, const std::vector<std::string>& model_ids);
   // `status` is kFinished, kFailed or kKilled; an end time of 0 means now. Ending again replaces
   // both.
   void end_run(const std::string& run_id, RunStatus status, std::int64_t end_time_ms = 0);
@@ -983,6 +998,7 @@ class TrackingStore {
 // ---- tracking/artifacts.hpp
 namespace mlrt {
 
+class ArtifactUpload;
 class Database;
 
 // One file or folder of an artifact listing.
@@ -1024,6 +1040,10 @@ class ArtifactStore {
   // Every file of the set, below `path`.
   void log_files(const std::string& owner, const FileSet& files, const std::string& path = "");
 
+  // A file whose bytes come in pieces: see artifact_upload.hpp.
+  std::unique_ptr<ArtifactUpload> begin_upload(const std::string& owner,
+                                               const std::string& path) const;
+
   // What lies directly in the folder `path` (MLflow's listing), by name; all files below it when
   // `recursive`. Nothing for a file, and for what is not there.
   std::vector<ArtifactInfo> list(const std::string& owner, const std::string& path = "",
@@ -1031,6 +1051,9 @@ class ArtifactStore {
   // The place of an artifact (file or folder) on disk; of "", the owner's folder. Throws kNotFound
   // that names it.
   std::string locate(const std::string& owner, const std::string& path) const;
+  // The SHA-256 that was recorded for the file `path`; empty when none was, or the file has another
+  // size than it had. Throws kNotFound.
+  std::string sha256(const std::string& owner, const std::string& path) const;
   // Copies a file or folder (everything, for "") to `local_folder` (made on demand), below the path
   // that it has here; returns where it lies now. Throws kDataCorrupt for a file that is not what
   // was logged; those before it have been copied.
@@ -1125,10 +1148,25 @@ class LoggedModels {
   // PENDING. The id is "m-" and 32 hex digits. `source_run_id` need not be known here.
   LoggedModel create(const NewModel& model);
   // This and all but restore take a deleted model for none, as MLflow does: kNotFound.
-  LoggedModel get(const std::string& model_id) const;
+  LoggedModel get(const std::string& model_id, bool allow_deleted = false) const;
   // In all experiments when `experiment_ids` is empty.
   SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
                                  const SearchQuery& query) const;
+  // As requests of MLflow's protocol have it, which order by objects.
+  struct Order {
+    std::string field_name;  // an attribute, or "metrics." and a key
+    bool ascending = true;
+    std::string dataset_name;  // only a metric's values on this data set count; empty: on any
+    std::string dataset_digest;
+  };
+  struct Dataset {
+    std::string name;    // models that have a metric on this data set
+    std::string digest;  // empty: any
+  };
+  // `orders` come before the query's order_by.
+  SearchPage<LoggedModel> search(const std::vector<std::string>& experiment_ids,
+                                 const SearchQuery& query, const std::vector<Order>& orders,
+                                 const std::vector<Dataset>& datasets) const;
   LoggedModel finalize(const std::string& model_id, LoggedModelStatus status);  // kReady or kFailed
   // A parameter is immutable, as a run's.
   void log_params(const std::string& model_id, const std::vector<Param>& params);
@@ -1211,20 +1249,41 @@ class ThinnedHistories {
 
 }  // namespace mlrt
 
-// ---- registry/registry.hpp
+// ---- registry/registry_records.hpp
 namespace mlrt {
 
-class Database;
+// What the registry holds, as plain values. Times are milliseconds since 1970 UTC.
+
+// The tag by which MLflow tells its prompts from registered models.
+extern const char kPromptTag[];  // "mlflow.prompt.is_prompt"
+
+// The stages as MLflow writes them: "None", "Staging", "Production", "Archived". Any case is taken;
+// throws kInvalidParameter with MLflow's words for another one.
+std::string canonical_stage(std::string_view stage);
+bool is_stage(std::string_view text);
 
 struct ModelVersion {
   std::string name;
   std::int64_t version = 0;  // 1, 2, ...
-  std::string
-      source;  // where its files are: an absolute path of a bundle or folder, or runs:/id/path
-  std::string run_id;  // empty if unknown
+  // Where its files are, as it was given: an absolute path of a bundle or folder, "runs:/id/path",
+  // "models:/m-id", "models:/name/version", or an "mlflow-artifacts:" URI.
+  std::string source;
+  std::string run_id;    // empty if unknown
+  std::string model_id;  // the logged model; empty if there is none
+  std::string run_link;  // empty if none was given
   std::string description;
+  std::string user;            // who registered it; empty if unknown
+  std::string stage = "None";  // a canonical one
   std::int64_t creation_time_ms = 0;
+  std::int64_t last_update_time_ms = 0;
   std::vector<std::string> aliases;  // sorted
+  std::vector<Tag> tags;             // by key
+};
+// A version's status is READY: there is none before its files are in place.
+
+struct ModelAlias {
+  std::string alias;
+  std::int64_t version = 0;
 };
 
 struct RegisteredModel {
@@ -1232,8 +1291,39 @@ struct RegisteredModel {
   std::string description;
   std::int64_t creation_time_ms = 0;
   std::int64_t last_update_time_ms = 0;
-  std::vector<ModelVersion> versions;  // newest first
+  std::vector<Tag> tags;                      // by key
+  std::vector<ModelAlias> aliases;            // by alias
+  std::vector<ModelVersion> latest_versions;  // the newest of each stage that has one, by version
 };
+
+// Something that was done to a registered model.
+struct RegistryEvent {
+  std::int64_t time_ms = 0;
+  std::string user;          // who did it; empty if unknown
+  std::string action;        // the name of Registry's method: "set_stage", "delete_version", ...
+  std::string name;          // the model's name then
+  std::int64_t version = 0;  // 0: it concerns the model as a whole
+  std::string alias;         // of set_alias and delete_alias
+  // What changed: the stage, the version of an alias ("" where it stood on none), or the name.
+  std::string before, after;
+};
+
+// Where a version comes from. What is not in this store is empty.
+struct ModelLineage {
+  ModelVersion version;
+  std::string run_name, run_status, experiment_id;  // of version.run_id
+  std::string model_name, model_status;             // of version.model_id
+  // What the run used; `schema` and `profile` are left empty.
+  std::vector<DatasetInput> datasets;
+};
+
+}  // namespace mlrt
+
+// ---- registry/registry.hpp
+namespace mlrt {
+
+class Database;
+class Transaction;
 
 // Files that a version needs, put into place while it is registered.
 class ModelFiles {
@@ -1243,36 +1333,122 @@ class ModelFiles {
   virtual void take_back() noexcept = 0;  // after place(), if registering failed
 };
 
-// Named models, their versions and aliases, in a store. Any thread may use it; errors and atomicity
-// as in TrackingStore. Names: not empty, at most 500 bytes, no '/', ':' or control character.
-// Aliases: MLflow's rules (letters, digits, '_' and '-', at most 255, not "latest" and not "v" with
-// digits).
+// Named models, their versions, stages, aliases and tags, in a store, and who changed what. A cheap
+// handle that can be copied; any thread may use it. A call returns when its change is committed;
+// after an error nothing of the call has happened.
+//
+// Errors carry MLflow's words and codes: kNotFound that names what is missing and, for a model or
+// alias, the nearest name there is; kInvalidParameter for a value against the rules (names: not
+// empty, at most 500 bytes, no '/', ':' or control character; tags: keys of 250 and values of
+// 100,000 characters; aliases: letters, digits, '_' and '-', at most 255, not "latest" and not "v"
+// with digits; descriptions at most 1 MB, sources and links 64 KB); kAlreadyExists; and what a
+// Transaction throws.
 class Registry {
  public:
-  explicit Registry(std::shared_ptr<Database> database);
+  // `artifact_root` is an absolute folder; copies of models that register_model made lie in its
+  // folder "models", and are removed with the last version that needs them. Empty: files are not
+  // looked after. `user` is who does what this handle is called for.
+  explicit Registry(std::shared_ptr<Database> database, std::string artifact_root = "",
+                    std::string user = "");
 
-  // Adds the next version (1 for a new model, which is created on demand), with an alias in the
-  // same transaction when `alias` is not empty. `files` (may be null) are placed inside that
-  // transaction, while no other process registers anything; they must not use the store.
-  ModelVersion register_version(const std::string& name, const std::string& source,
-                                const std::string& run_id = "", const std::string& alias = "",
-                                const std::string& description = "", ModelFiles* files = nullptr);
+  // The same registry for another user.
+  Registry acting_as(std::string user) const;
 
-  std::vector<RegisteredModel> list_models() const;  // by name
-  // These throw kNotFound that names what is missing and, for a model or alias, the nearest name
-  // there is.
+  // ---- registered models
+
+  // Throws kAlreadyExists if the name is taken.
+  RegisteredModel create_model(const std::string& name, const std::string& description = "",
+                               const std::vector<Tag>& tags = {});
   RegisteredModel model(const std::string& name) const;
-  ModelVersion version(const std::string& name, std::int64_t version) const;
-  ModelVersion latest_version(const std::string& name) const;
-  ModelVersion version_by_alias(const std::string& name, const std::string& alias) const;
+  // By name, unless order_by says otherwise. Prompts are left out unless the filter asks for them.
+  SearchPage<RegisteredModel> search_models(const SearchQuery& query = {}) const;
+  RegisteredModel rename_model(const std::string& name, const std::string& new_name);
+  RegisteredModel update_model(const std::string& name, const std::string& description);
+  // With all its versions, for good.
+  void delete_model(const std::string& name);
+  void set_model_tag(const std::string& name, const std::string& key, const std::string& value);
+  // Fine if the model has no such tag.
+  void delete_model_tag(const std::string& name, const std::string& key);
 
+  // ---- versions
+
+  struct NewVersion {
+    std::string name;
+    std::string source;
+    std::string run_id = {};    // empty: that of the logged model or version that the source names
+    std::string model_id = {};  // the same
+    std::string run_link = {};
+    std::string description = {};
+    std::vector<Tag> tags = {};
+    std::string alias = {};     // set in the same transaction, unless empty
+    bool create_model = false;  // where there is none of that name, it is created; else kNotFound
+    // Placed inside the transaction, while no other process registers anything; they must not use
+    // the store. May be null.
+    ModelFiles* files = nullptr;
+  };
+  // The next number: no number of a model is given twice, also after its version was deleted.
+  // A source "models:/..." must name a version or logged model of this store. A logged model gets
+  // the tag by which MLflow shows where it is registered.
+  ModelVersion create_version(const NewVersion& version);
+  ModelVersion version(const std::string& name, std::int64_t version) const;
+  std::vector<ModelVersion> versions(const std::string& name) const;  // all, newest first
+  ModelVersion latest_version(const std::string& name) const;         // of any stage
+  // The newest of each of the stages that has one, by version; of all stages when `stages` is
+  // empty.
+  std::vector<ModelVersion> latest_versions(const std::string& name,
+                                            const std::vector<std::string>& stages = {}) const;
+  // The alias "latest", which can't be set, stands on the highest version.
+  ModelVersion version_by_alias(const std::string& name, const std::string& alias) const;
+  // By "models:/name/version", "/latest", "/<stage>" or "@alias". kInvalidParameter for another
+  // URI.
+  ModelVersion version_by_uri(const std::string& uri) const;
+  // The last changed first, unless order_by says otherwise. Prompts are left out as above.
+  SearchPage<ModelVersion> search_versions(const SearchQuery& query = {}) const;
+  ModelVersion update_version(const std::string& name, std::int64_t version,
+                              const std::string& description);
+  // With its tags and aliases, for good.
+  void delete_version(const std::string& name, std::int64_t version);
+  void set_version_tag(const std::string& name, std::int64_t version, const std::string& key,
+                       const std::string& value);
+  // Fine if the version has no such tag.
+  void delete_version_tag(const std::string& name, std::int64_t version, const std::string& key);
+
+  // `archive_existing` moves the other versions of the stage, which must be Staging or Production,
+  // to Archived.
+  ModelVersion set_stage(const std::string& name, std::int64_t version, const std::string& stage,
+                         bool archive_existing = false);
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);
   // Fine if the model has no such alias.
   void delete_alias(const std::string& name, const std::string& alias);
 
+  // ---- where from, who and when
+
+  // Where the version's files are: its source or, where that is "models:/name/version", the source
+  // of that one as it was when this was registered.
+  std::string download_uri(const std::string& name, std::int64_t version) const;
+  ModelLineage lineage(const std::string& name, std::int64_t version) const;
+  // Models and versions that were created, renamed and deleted, stages and aliases: what happened
+  // to the model `name`, under whatever names, and to models that were deleted under that name. The
+  // newest first, at most `max_results` (0: all). kNotFound if there never was one.
+  std::vector<RegistryEvent> history(const std::string& name, std::size_t max_results = 0) const;
+
+  // Removes copies of models that no version needs, which an interrupted delete leaves behind;
+  // returns their size.
+  std::uint64_t collect_garbage(bool dry_run = false);
+
  private:
+  // Removes those of the files in the artifact root's folder of models that no version needs.
+  std::uint64_t remove_files(const std::vector<std::string>& names, bool dry_run);
+  // Of a version that goes: the names of the copies that it used; then, that there may be no more
+  // need of them.
+  void note_files(const std::string& source, const std::string& storage,
+                  std::vector<std::string>& files) const;
+  void drop_files(const std::vector<std::string>& files) noexcept;
+
   std::shared_ptr<Database> database_;
+  std::string artifact_root_;
+  std::string user_;
 };
 
 }  // namespace mlrt
@@ -1424,18 +1600,21 @@ class Session {
   // and kInvalidParameter for a deleted one.
   Run resume_run(const std::string& run_id);
 
-  // Registers a model under `name`. `source` is a bundle file or model folder, which is copied
-  // below the artifact root (so that moving the original breaks nothing), or "runs:/<id>/<path>" or
-  // "models:/m-<id>" (a logged model), which stay where they are. The model is loaded first: what
-  // is broken is not registered. A copy is a bundle named by its SHA-256, so the same model is kept
-  // once. After an error nothing is registered and no copy is left.
+  // Registers a model under `name`, which is created on demand. `source` is a bundle file or model
+  // folder, which is copied below the artifact root (so that moving the original breaks nothing),
+  // or "runs:/<id>/<path>", "models:/m-<id>" (a logged model) or "models:/<name>/<version>" (or
+  // latest, a stage, @alias), which stay where they are. The model is loaded first: what is broken
+  // is not registered. A copy is a bundle named by its SHA-256, so the same model is kept once.
+  // After an error nothing is registered and no copy is left.
   ModelVersion register_model(const std::string& source, const std::string& name,
-                              const std::string& alias = "", const std::string& run_id = "");
+                              const std::string& alias = "", const std::string& run_id = "",
+                              const std::string& description = "",
+                              const std::vector<Tag>& tags = {});
 
   // The file or folder that `uri` names: "models:/<name>/<version>", "models:/<name>/latest",
-  // "models:/<name>@<alias>", "models:/m-<id>" (a logged model's folder), "runs:/<id>/<path>" (of
-  // the run itself, else of a logged model that it made), or a path. Throws kInvalidParameter for
-  // another form, kNotFound that names what is missing.
+  // "models:/<name>/<stage>", "models:/<name>@<alias>", "models:/m-<id>" (a logged model's folder),
+  // "runs:/<id>/<path>" (of the run itself, else of a logged model that it made), or a path. Throws
+  // kInvalidParameter for another form, kNotFound that names what is missing.
   std::string resolve_model(const std::string& uri) const;
   std::shared_ptr<const Model> load_model(const std::string& uri) const;
 
@@ -1629,6 +1808,9 @@ class NoForkSection {
 #include <vector>
 
 namespace mlrt {
+
+class Error;
+
 namespace fs {
 
 // All file access goes through here, so that tests can make any call fail. Paths are bytes as the
@@ -1663,6 +1845,8 @@ bool is_file(const std::string& path);      // a regular file, links followed
 bool is_folder(const std::string& path);    // links followed
 bool is_writable(const std::string& path);  // as far as the system's permissions say
 std::uint64_t file_size(const std::string& path);
+// True if a part of `relative`, which is below `folder`, is a symbolic link: it could lead outside.
+bool has_link(const std::string& folder, const std::string& relative);
 
 // The whole of a regular file (a FIFO or a device could keep us waiting for ever, and is refused).
 // Throws kTooLarge, before it reads, when it is larger than `max_bytes`.
@@ -1701,6 +1885,30 @@ class AtomicWriter {
 
 // Copies the bytes of a regular file, in constant memory, as write_file writes.
 void copy_file(const std::string& from, const std::string& to);
+
+// A regular file that is read in pieces, at any place and by any number of threads. What was opened
+// stays readable when the file is replaced or removed.
+class FileReader {
+ public:
+  explicit FileReader(const std::string& path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+
+  std::uint64_t size() const { return size_; }               // when it was opened
+  std::int64_t modified_ns() const { return modified_ns_; }  // since 1970, as the system has it
+  // At most `size` bytes from `offset` on; 0 at the end.
+  std::size_t read_at(std::uint64_t offset, char* out, std::size_t size) const;
+
+ private:
+  std::string path_;
+  int descriptor_;
+  std::uint64_t size_;
+  std::int64_t modified_ns_;
+};
+
+// True for an error of this module that says that the disk is full, or the user's part of it.
+bool is_disk_full(const Error& error);
 
 void make_folders(const std::string& path);  // with its parents; fine if it is there
 void remove_file(const std::string& path);   // fine if it is not there
@@ -2167,6 +2375,9 @@ std::string dump_yaml(const OrderedJson& value);
 
 // ---- net/http.hpp
 #if defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -2198,10 +2409,21 @@ struct HttpRequest {
   const std::string* query_value(std::string_view name) const;
 };
 
+// The body of an answer that is read while it is sent, so that memory need not hold it.
+class HttpBodySource {
+ public:
+  virtual ~HttpBodySource() = default;
+  virtual std::uint64_t size() const = 0;  // never changes
+  // At most `size` bytes from `offset` on. 0 and an error end the connection, which tells the peer
+  // that the answer is not whole.
+  virtual std::size_t read(std::uint64_t offset, char* out, std::size_t size) const = 0;
+};
+
 struct HttpResponse {
   int status = 200;          // 200 to 599
   std::string content_type;  // "" sends none
   std::string body;
+  std::shared_ptr<const HttpBodySource> source;  // in place of `body`; empty: `body`
   HttpFields
       headers;  // besides Content-Type, Content-Length and Connection, which the listener writes
 
@@ -2227,8 +2449,8 @@ void check_http_response(const HttpResponse& response);
 std::string percent_decode(std::string_view text, bool plus_is_space, std::string_view what);
 
 // Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or
-// "*". Throws kBadRequest for any other form, a byte that must be escaped, or a "." or ".."
-// segment.
+// "*". Throws kBadRequest for any other form or a byte that must be escaped, and kInvalidParameter
+// ("Invalid path", MLflow's words) for a "." or ".." segment.
 void parse_http_target(HttpRequest& request);
 
 // The answer {"error_code", "message"} that clients of the MLflow protocol read, with the status of
@@ -2362,7 +2584,7 @@ void parse_http_head(std::string_view text, HttpHead& head);
 // checked and dropped.
 class HttpChunkDecoder {
  public:
-  explicit HttpChunkDecoder(std::size_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
+  explicit HttpChunkDecoder(std::uint64_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
 
   // Appends what `bytes` hold of the body to `body`; returns how many bytes were used, which is
   // fewer than given only once done(). Throws HttpRejected (400, or 413 beyond the limit).
@@ -2373,7 +2595,7 @@ class HttpChunkDecoder {
   enum class State { kSizeLine, kData, kDataEnd, kTrailer, kDone };
   void end_line();
 
-  std::size_t max_body_bytes_;
+  std::uint64_t max_body_bytes_;
   State state_ = State::kSizeLine;
   std::string line_;
   std::uint64_t remaining_ = 0;
@@ -2450,6 +2672,8 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
 #if defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -2474,9 +2698,52 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&, const PathPar
 // Turns an error into an answer; called from many threads at once.
 using HttpErrorHandler = std::function<HttpResponse(const Error&, const HttpRequest&)>;
 
+// Asked about every request first; an answer, or an error, is all that the request gets. Called
+// from many threads at once.
+using HttpFilter = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
+
+// Takes the body of one request as it comes. Destroyed without finish() when the body did not come
+// whole. Used by one thread.
+class HttpBodySink {
+ public:
+  virtual ~HttpBodySink() = default;
+  // Both may throw as a handler may; the sink is then destroyed, and the error answered.
+  virtual void write(std::string_view bytes) = 0;
+  virtual HttpResponse finish() = 0;
+};
+
+// Called, from many threads at once, when a request's head is there; its `body` is empty. May throw
+// as a handler may.
+using HttpSinkMaker =
+    std::function<std::unique_ptr<HttpBodySink>(const HttpRequest&, const PathParams&)>;
+
 struct Route {
   std::string method;
   std::string pattern;
+};
+
+class Router;
+
+// One request whose body is taken as it comes. Its methods never throw a std::exception. The router
+// and the request must outlive it.
+class HttpUpload {
+ public:
+  // True once the answer is settled: more of the body is not wanted.
+  bool refused() const { return sink_ == nullptr; }
+  void write(std::string_view bytes);
+  HttpResponse finish();  // once, when the body is whole or refused()
+
+ private:
+  friend class Router;
+  HttpUpload(const Router& router, const HttpRequest& request)
+      : router_(router), request_(request) {}
+  template <typename Step>
+  void attempt(const Step& step);
+
+  const Router& router_;
+  const HttpRequest& request_;
+  std::unique_ptr<HttpBodySink> sink_;
+  HttpResponse answer_;
 };
 
 // Finds the handler of a request. Pure: no sockets, so it is tested, and used, without a listener.
@@ -2489,6 +2756,13 @@ class Router {
   // Throws kInternal for a pattern that is none, or that was added before for this method.
   void add(std::string method, std::string_view pattern, HttpHandler handler);
 
+  // The same for a route whose bodies are not held in memory; they may be as large as the
+  // listener's max_upload_bytes.
+  void add_upload(std::string method, std::string_view pattern, HttpSinkMaker maker);
+
+  // Asks `filter` before any route is looked for, so about requests for no route too.
+  void set_filter(HttpFilter filter);
+
   // Makes the answers to errors, those of the listener itself included. The default is
   // error_json_response.
   void set_error_handler(HttpErrorHandler handler);
@@ -2499,6 +2773,11 @@ class Router {
   // becomes kInternal with a message that tells nothing; what it said goes to the log.
   HttpResponse handle(const HttpRequest& request) const;
 
+  // Begins the request whose head `request` is if its route was added by add_upload (also when it
+  // is refused at once), else null: the caller then reads the body and calls handle. handle takes
+  // requests for those routes too, with the body in memory.
+  std::unique_ptr<HttpUpload> begin_upload(const HttpRequest& request) const;
+
   // The answer to `error`, by the error handler; never throws a std::exception. Statuses from 500
   // are logged with their detail.
   HttpResponse error_response(const Error& error, const HttpRequest& request) const;
@@ -2507,6 +2786,7 @@ class Router {
   std::vector<Route> routes() const;
 
  private:
+  friend class HttpUpload;
   struct Segment {
     enum class Kind { kLiteral, kParam, kTail } kind;
     std::string text;
@@ -2515,13 +2795,20 @@ class Router {
     Route route;
     std::vector<Segment> segments;
     HttpHandler handler;
+    HttpSinkMaker sink_maker;  // in place of `handler`
   };
 
   static bool matches(const Entry& entry, const std::vector<std::string_view>& parts);
   static bool more_literal(const Entry& a, const Entry& b);
+  void add_entry(Entry entry);
+  const Entry* find(const HttpRequest& request, const std::vector<std::string_view>& parts,
+                    std::string& allowed) const;
+  static PathParams params_of(const Entry& entry, const HttpRequest& request,
+                              const std::vector<std::string_view>& parts);
   HttpResponse dispatch(const HttpRequest& request) const;
 
   std::vector<Entry> entries_;
+  HttpFilter filter_;
   HttpErrorHandler error_handler_;
 };
 
@@ -2559,6 +2846,9 @@ struct ListenerOptions {
   std::size_t max_header_count = 100;             // beyond: 431
   std::size_t max_body_bytes = 64u << 20;         // beyond: 413
   std::size_t max_total_body_bytes = 256u << 20;  // of all requests under way; beyond: 503
+  // Of a body that a route takes as it comes (Router::add_upload), which counts for neither of the
+  // two above: beyond: 413.
+  std::uint64_t max_upload_bytes = std::uint64_t{1} << 40;
   std::size_t keep_alive_max_requests = 1000000;
 };
 
@@ -2727,17 +3017,19 @@ class Connection {
 
   Next serve_one(std::size_t served);
   bool wait_for_head(std::size_t served, std::size_t& head_size);
-  bool read_body(HttpHead& head);
+  bool read_body(HttpHead& head, HttpUpload* upload);
+  bool read_upload_body(const HttpHead& head, HttpUpload& upload);
   bool read_length_body(HttpHead& head);
   bool read_chunked_body(HttpHead& head);
   bool fill_buffer(std::size_t size, std::int64_t deadline_ms);
   void check_body_status(IoStatus status) const;
   void hold_body_bytes(std::size_t size);
   void release_body_bytes();
-  std::int64_t body_deadline_ms(std::int64_t start_ms, std::size_t received_bytes) const;
+  std::int64_t body_deadline_ms(std::int64_t start_ms, std::uint64_t received_bytes) const;
   void refuse(const HttpRejected& rejected, const HttpHead& head);
   bool respond(HttpResponse& response, const HttpHead& head, bool keep_alive);
-  bool send_all(const char* data, std::size_t size, std::int64_t start_ms, std::size_t& sent_bytes);
+  bool send_all(const char* data, std::size_t size, std::int64_t start_ms,
+                std::uint64_t& sent_bytes);
 
   ConnectionContext& context_;
   const int fd_;
@@ -2747,6 +3039,35 @@ class Connection {
   std::string buffer_;  // received and not used yet
   std::size_t held_body_bytes_ = 0;
 };
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
+
+// ---- net/http_file.hpp
+#if defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mlrt {
+
+// The answer to a GET or HEAD for the regular file `path`, which is read while it is sent: memory
+// does not grow with it. Takes one range of bytes (206 or 416; several ranges get the whole file,
+// as RFC 9110 allows), If-Range and If-None-Match (304). `etag` is a text that changes whenever the
+// bytes do; empty: one is made of the file's time and size. The bytes sent are those of the file as
+// it was opened, even if it is replaced. Throws what fs::FileReader throws.
+HttpResponse http_file_response(const HttpRequest& request, const std::string& path,
+                                const std::string& content_type, std::string etag = {});
+
+struct HttpRange {
+  std::uint64_t first = 0;
+  std::uint64_t size = 0;  // 0: there is nothing of the file in it
+};
+
+// Reads the header Range ("bytes=0-99", "bytes=100-", "bytes=-5") for a file of `size` bytes. None
+// for anything else, which is then ignored.
+std::optional<HttpRange> parse_http_range(std::string_view header, std::uint64_t size);
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
@@ -3779,6 +4100,13 @@ class ArtifactBatch {
   // leads out of it, kAlreadyExists for one where a folder is.
   void add_file(const std::string& local_file, const std::string& path);
   void add_bytes(std::string_view bytes, const std::string& path);
+  // The same for a file that the caller writes, whole and synced, to the place that `reserve`
+  // gives, before it reserves another one.
+  std::string reserve(const std::string& path) { return next_place(path); }
+  void add_written(const std::string& path, const std::string& staged, std::uint64_t size_bytes,
+                   const std::string& sha256) {
+    files_.push_back({path, staged, size_bytes, sha256});
+  }
   void commit();
 
  private:
@@ -3798,6 +4126,31 @@ class ArtifactBatch {
   std::shared_ptr<Database> database_;
   std::string owner_, folder_, staging_;
   std::vector<File> files_;
+};
+
+}  // namespace mlrt
+
+// ---- tracking/artifact_upload.hpp
+namespace mlrt {
+
+// One artifact whose bytes come in pieces, in constant memory; ArtifactStore::begin_upload makes
+// it. They wait beside the artifact's place until commit(). One that is dropped, or whose write()
+// or commit() threw, leaves what was there before. For one thread.
+class ArtifactUpload {
+ public:
+  ArtifactUpload(std::shared_ptr<Database> database, const std::string& owner,
+                 const std::string& folder, const std::string& path);
+
+  void write(std::string_view bytes);
+  // Puts the file in its place, synced, and records its SHA-256.
+  void commit();
+
+ private:
+  ArtifactBatch batch_;
+  std::string path_, staged_;
+  fs::AtomicWriter writer_;
+  Sha256 sha256_;
+  std::uint64_t size_bytes_ = 0;
 };
 
 }  // namespace mlrt
@@ -3935,7 +4288,9 @@ struct ImportedLoggedModel {
 
 struct ImportedVersion {
   std::int64_t version = 0;
-  std::string source, run_id, description;
+  std::string source, run_id, run_link, description, user;
+  std::string stage;     // as MLflow has it; empty: "None"
+  bool deleted = false;  // only the number counts, which is not given again
   std::int64_t creation_time_ms = 0, last_update_time_ms = 0;
   std::vector<std::string> aliases;
   std::vector<Tag> tags;
@@ -3981,6 +4336,9 @@ class ImportSink {
                   const std::vector<DatasetInput>& inputs);
   void add_outputs(const std::string& run_id, const std::string& place,
                    const std::vector<RunOutput>& outputs);
+  // A logged model that the run used.
+  void add_model_input(const std::string& run_id, const std::string& place,
+                       const std::string& model_id);
   // Kept in memory until there are many or finish(). The order does not matter.
   void add_metric(const std::string& run_id, const std::string& place, Metric metric);
 
@@ -4525,9 +4883,12 @@ void check_batch_limits(std::size_t metrics, std::size_t params, std::size_t tag
 // percent-decoding. The message begins with MLflow's "Invalid path".
 void check_artifact_path(const std::string& path);
 
-// A registered model's name and an alias.
+// Of registered models: a name, a tag (nothing is cut), an alias to be set, an alias to be looked
+// up (the reserved ones too).
 void check_model_name(const std::string& name);
+void check_registry_tag(const Tag& tag);
 void check_model_alias(const std::string& alias);
+void check_model_alias_name(const std::string& alias);
 
 }  // namespace mlrt
 
@@ -5025,6 +5386,100 @@ std::vector<Tag> checked_tags(const std::vector<Tag>& tags, bool numbered);
 
 }  // namespace mlrt
 
+// ---- registry/model_uri.hpp
+namespace mlrt {
+
+// "models:/..." taken apart. Exactly one of the fields beside `name` is set; `name` is empty with
+// `model_id` only.
+struct ModelUri {
+  std::string name;
+  std::int64_t version = 0;  // models:/name/3
+  std::string stage;         // models:/name/Production: the canonical stage
+  std::string alias;         // models:/name@champion
+  std::string model_id;      // models:/m-<32 hex digits>
+  bool latest = false;       // models:/name/latest, in any case
+};
+
+bool is_models_uri(const std::string& uri);  // begins with "models:/"
+
+// Throws kInvalidParameter that lists the forms there are.
+ModelUri parse_model_uri(const std::string& uri);
+
+}  // namespace mlrt
+
+// ---- registry/registry_rows.hpp
+// Internal: registered models and versions as they stand in the store.
+
+namespace mlrt {
+
+class Transaction;
+
+// The folder below the artifact root where copies of registered models lie.
+std::string registry_models_folder(const std::string& artifact_root);
+
+// The row's number. Throws kNotFound, with the nearest name.
+std::int64_t find_model_row(Transaction& transaction, const std::string& name);
+// Throws kNotFound.
+ModelVersion find_version_row(Transaction& transaction, std::int64_t model, const std::string& name,
+                              std::int64_t version);
+std::vector<ModelVersion> version_rows(Transaction& transaction,
+                                       std::int64_t model);  // newest first
+RegisteredModel read_model_row(Transaction& transaction, std::int64_t model);
+std::vector<ModelVersion> latest_version_rows(Transaction& transaction, std::int64_t model);
+// The highest version of the stage, of all when it is empty; 0 if there is none.
+std::int64_t newest_version(Transaction& transaction, std::int64_t model, const std::string& stage);
+// The version that the URI names, which is not that of a logged model. Throws kNotFound.
+ModelVersion find_version_by_uri(Transaction& transaction, const ModelUri& uri);
+ModelVersion find_version_by_alias(Transaction& transaction, const std::string& name,
+                                   const std::string& alias);
+
+// Adds a model; its number was no other's before.
+std::int64_t insert_model_row(Transaction& transaction, const std::string& name,
+                              const std::string& description, std::int64_t now);
+void touch_model_row(Transaction& transaction, std::int64_t model, std::int64_t now);
+
+// Throw kInvalidParameter.
+void check_registry_text(const std::string& text, const char* what, std::size_t max_bytes);
+constexpr std::size_t kMaxDescriptionBytes = std::size_t{1} << 20;
+
+// Adds to the history. Its name is the model's.
+void write_registry_event(Transaction& transaction, std::int64_t model, const RegistryEvent& event);
+
+}  // namespace mlrt
+
+// ---- api/server_hooks.hpp
+namespace mlrt {
+
+// What a hook sees of a request. The body is not part of it: it may still be on its way.
+struct HookRequest {
+  std::string method;
+  std::string path;  // decoded
+  std::vector<std::pair<std::string, std::string>> query;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string remote_address;
+};
+
+// What a hook answers in the server's place.
+struct HookRefusal {
+  int status = 403;  // 400 to 599
+  std::string message;
+};
+
+// What someone has to say about the work of a tracking server. The server and Lua, in which hooks
+// are written, do not know each other: this joins them. Called from many threads at once; must not
+// throw, and must come back soon whatever the hook does.
+class ServerHooks {
+ public:
+  virtual ~ServerHooks() = default;
+  // Before a request is handled; none lets it go on.
+  virtual std::optional<HookRefusal> on_request(const HookRequest& request) = 0;
+  // After the change is in the store. They return at once; what they start happens later.
+  virtual void on_run_end(const RunRecord& run) = 0;
+  virtual void on_model_version(const ModelVersion& version) = 0;
+};
+
+}  // namespace mlrt
+
 // ---- api/standard_tags.hpp
 // Internal: what a run says about where it comes from.
 
@@ -5069,7 +5524,7 @@ struct SessionState {
         tracking(opened, artifact_root),
         artifacts(opened, artifact_root),
         logged_models(opened, artifact_root),
-        registry(opened) {}
+        registry(opened, artifact_root, current_user()) {}
 
   const std::string store;
   const std::shared_ptr<Database> database;
@@ -5099,6 +5554,59 @@ LoggedRunModel log_model_of_run(TrackingStore& tracking, ArtifactStore& artifact
                                 const Model& model, const RunModelLog& log);
 
 }  // namespace mlrt
+
+// ---- server/artifact_routes.hpp
+#if defined(MLRT_WITH_SERVER)
+#include <string>
+
+namespace mlrt {
+
+// Adds the routes that read and write artifacts, as MLflow's server has them:
+//   /api/2.0/mlflow-artifacts/artifacts/<path>    GET, PUT, DELETE a file; and
+//   /api/2.0/mlflow-artifacts/artifacts?path=     what lies in a folder, by base names
+//   /api/2.0/mlflow-artifacts/{mpu,presigned}/... 501, at which clients fall back
+//   /get-artifact, /model-versions/get-artifact   a file of a run, of a model version
+//   /api/2.0/mlflow/artifacts/list                what lies in a folder of a run
+//   /api/2.0/mlflow/logged-models/<id>/artifacts/directories   the same of a logged model
+//   /ajax-api/2.0/mlflow/logged-models/<id>/artifacts/files    a file of a logged model
+//   /ajax-api/2.0/mlflow/upload-artifact          POST a file of at most 10 MB
+// those below /api/2.0 also below /ajax-api/2.0. Files are streamed both ways and take ranges; a
+// PUT is written as ArtifactStore::begin_upload does it. Written and removed is only what lies in
+// the artifact folder of a run or logged model that is active. A path that would lead out of it is
+// 400 "Invalid path", what does not exist 404. `read_only` refuses writing (kPermissionDenied).
+// Throws kInternal when the router has one of the routes already.
+void add_artifact_routes(Router& router, const Session& session, bool read_only);
+
+// The URI under which clients of the server find `folder`, an absolute path: below the artifact
+// root `root` "mlflow-artifacts:/1/<run id>/artifacts", else the path itself, which only clients on
+// this machine can use.
+std::string artifact_uri_of_folder(const std::string& root, const std::string& folder);
+
+// The other way: the folder behind a URI "mlflow-artifacts:/path" or
+// "mlflow-artifacts://host/path"; anything else as it is. Throws kInvalidParameter ("Invalid path")
+// for a path that climbs.
+std::string artifact_folder_of_uri(const std::string& root, const std::string& uri);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/file_headers.hpp
+#if defined(MLRT_WITH_SERVER)
+#include <string>
+#include <string_view>
+
+namespace mlrt {
+
+// The media type by the name's extension, as MLflow's server tells it: all kinds of text, and
+// MLmodel and MLproject, are text/plain; what is not known is application/octet-stream.
+std::string guess_mime_type(std::string_view name);
+
+// Makes the answer a download under the last part of `path`: a browser must not show it as a page
+// of this server, in whose name its scripts would run.
+void add_attachment_headers(HttpResponse& response, std::string_view path);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
 
 // ---- server/host_rules.hpp
 #if defined(MLRT_WITH_SERVER)
@@ -5132,6 +5640,370 @@ class HostRules {
 
 // True if `host` can be reached from this machine only: localhost, 127.0.0.0/8, ::1.
 bool is_loopback_host(std::string_view host);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/mlflow_routes.hpp
+#if defined(MLRT_WITH_SERVER)
+#include <functional>
+#include <string>
+
+namespace mlrt {
+
+// What the routes of the MLflow protocol work on. It must outlive the router; the functions are
+// called from many threads at once and must not throw.
+struct RestContext {
+  Session session;
+  bool read_only = false;  // refuses every call that would change the store: kPermissionDenied
+
+  // The URI under which clients find the files that lie in `folder` (absolute, of a run, an
+  // experiment or a logged model): "mlflow-artifacts:/1/<run id>/artifacts". Absent: the folder.
+  std::function<std::string(const std::string& folder)> artifact_uri;
+  // The folder behind a URI that artifact_uri made, and anything else as it is. Absent: as it is.
+  std::function<std::string(const std::string& uri)> artifact_folder;
+
+  // Told after the change is in the store.
+  std::function<void(const RunRecord& run)> on_run_end;  // a run's status became a final one
+  std::function<void(const ModelVersion& version)> on_model_version;  // a version was created
+};
+
+// Adds the routes of MLflow's tracking and model registry REST API below /api/2.0/mlflow and
+// /ajax-api/2.0/mlflow: experiments, runs, metrics, data sets, logged models, registered models,
+// model versions and aliases; not those that read or write files (artifact_routes.hpp). Answers are
+// MLflow's, errors {"error_code", "message"} with its codes and words. Throws kInternal when the
+// router has one of them already.
+void add_mlflow_routes(Router& router, RestContext& context);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_document.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: the JSON body of a request, read in one pass into a flat list of values.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlrt {
+
+// A value, or the name of a member, which is a kString in front of its value. What an array or an
+// object holds comes right behind it.
+struct RestNode {
+  enum class Kind : std::uint8_t {
+    kNull,
+    kFalse,
+    kTrue,
+    kInteger,  // no point, no exponent; of any length
+    kFloat,    // also the bare words NaN, Infinity and -Infinity, which Python writes
+    kString,
+    kArray,
+    kObject
+  };
+  Kind kind = Kind::kNull;
+  std::uint32_t next = 0;  // the index behind the value and all that it holds
+  std::string_view text;   // a string, decoded; a number, as it was written
+};
+
+// One JSON text. It refers to the text that it was read from, which must outlive it. Of a name that
+// an object has twice the last value counts, as in Python.
+class RestDocument {
+ public:
+  RestDocument() = default;
+  RestDocument(const RestDocument&) = delete;
+  RestDocument& operator=(const RestDocument&) = delete;
+
+  // Reads one JSON text (RFC 8259 and the bare words above): at most 64 levels deep and half a
+  // million values, so that a body costs a small multiple of its size. False, with a reason, for
+  // any other text; then it holds no value. Never throws but std::bad_alloc.
+  bool parse(std::string_view text);
+  const std::string& reason() const { return reason_; }  // "line 1, column 5: ..."
+
+  // Appends a string, as a query has it; for values that come without JSON. `count` follow an
+  // array.
+  std::uint32_t add_string(std::string_view text);
+  std::uint32_t add_array(std::uint32_t count);
+  std::uint32_t add_word(RestNode::Kind kind);
+
+  bool empty() const { return nodes_.empty(); }
+  const RestNode& at(std::uint32_t index) const { return nodes_[index]; }
+
+  // The value of the member `name` of the object at `object`; kNone when it has none.
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  std::uint32_t member(std::uint32_t object, std::string_view name) const;
+  // How many elements the array, or members the object, at `index` has.
+  std::size_t count(std::uint32_t index) const;
+
+  // The value as Python's json.dumps(sort_keys=True, separators=(",", ":")) writes it, for a
+  // message: ASCII, cut after about 1000 bytes.
+  std::string dump(std::uint32_t index) const;
+
+ private:
+  class Reader;
+  void dump_to(std::string& out, std::uint32_t index) const;
+
+  std::vector<RestNode> nodes_;
+  std::string decoded_;  // strings that had escapes; never grows beyond what was reserved
+  std::string reason_;
+};
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_request.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: the arguments of a call of the MLflow protocol, read and checked as MLflow does.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlrt {
+
+enum class RestType {
+  kText,
+  kInteger,  // 64 bits; also 4.0 and "4", as protobuf reads JSON
+  kNumber,   // a double; also "1.5", "NaN" and "Infinity"
+  kFlag,
+  kChoice,   // an enumerator: its name or its number
+  kTexts,    // a list of strings
+  kObjects,  // a list of objects
+};
+
+struct RestField {
+  const char* name;
+  RestType type;
+  bool required = false;   // absent, null and "" are refused
+  std::int64_t most = -1;  // of a kInteger: more is refused
+};
+
+// The arguments of one call: the members of the JSON body or, of a GET, the parameters of the
+// query. They are known by the fields that check() was given; all others are ignored. The request
+// must outlive it.
+class RestRequest {
+ public:
+  explicit RestRequest(const HttpRequest& request) : request_(request) {}
+
+  // Reads the request and checks the fields in their order. Throws kInvalidParameter with MLflow's
+  // words for a POST that is not application/json, a value that is missing, of another type or too
+  // large; kBadRequest for a body that is no JSON object, unless a missing value comes first
+  // (MLflow takes such a body for an empty one).
+  template <std::size_t N>
+  void check(const RestField (&fields)[N]) {
+    static_assert(N <= kMaxFields, "more fields than values_ has room for");
+    check(fields, N);
+  }
+
+  // What follows is for fields that were checked, by name. Absent and null: false, "", an empty
+  // list, or `otherwise`.
+  bool has(std::string_view name) const { return find(name) != RestDocument::kNone; }
+  std::string text(std::string_view name) const;
+  std::int64_t integer(std::string_view name, std::int64_t otherwise = 0) const;
+  double number(std::string_view name) const;
+  bool flag(std::string_view name) const;
+  std::vector<std::string> texts(std::string_view name) const;
+  // The place among `names` of a kChoice, whose numbers begin with 1; -1 when it is absent. Throws
+  // kInvalidParameter for one that is none of them.
+  int choice(std::string_view name, const char* const* names, int count) const;
+
+  // Lists of {"key", "value"}. `key_required`: as log-batch has it.
+  std::vector<Tag> tags(std::string_view name, bool key_required = false) const;
+  std::vector<Param> params(std::string_view name, bool key_required = false) const;
+
+  // The elements of a kObjects, and their members; `path` is "datasets[0].dataset" in a message.
+  std::vector<std::uint32_t> objects(std::string_view name) const;
+  const RestDocument& document() const { return document_; }
+  std::string member_text(std::uint32_t object, const char* name, const std::string& path) const;
+
+  // Throw as check() does; `index` is the value in the document.
+  [[noreturn]] void refuse(const std::string& path, std::uint32_t index) const;
+  [[noreturn]] static void refuse_missing(const std::string& path);
+
+  const HttpRequest& http() const { return request_; }
+
+ private:
+  static constexpr std::size_t kMaxFields = 12;
+
+  void check(const RestField* fields, std::size_t count);
+  bool read_body();
+  void read_query();
+  std::uint32_t find(std::string_view name) const;
+  bool fits(const RestField& field, std::uint32_t index) const;
+
+  const HttpRequest& request_;
+  RestDocument document_;
+  std::string again_;  // a body that was encoded twice
+  const RestField* fields_ = nullptr;
+  std::size_t count_ = 0;
+  std::uint32_t values_[kMaxFields] = {};
+};
+
+// "metrics[3]", as messages name an element of a list.
+std::string rest_element(std::string_view list, std::size_t number);
+
+// The values that a node stands for; false for a node of another type or out of range.
+bool rest_read_integer(const RestNode& node, std::int64_t& value);
+bool rest_read_number(const RestNode& node, double& value);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_writer.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: JSON answers, written by appending to a string.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace mlrt {
+
+// Commas are put by looking at the last byte, so values and members just follow each other.
+class RestWriter {
+ public:
+  explicit RestWriter(std::string& out) : out_(out) {}
+
+  void open(char bracket);  // '{' or '['
+  void close(char bracket);
+  void name(std::string_view name);  // ASCII without '"' and '\\'
+  void open(std::string_view member, char bracket);
+
+  void text(std::string_view text);  // what is not UTF-8 becomes U+FFFD
+  void word(std::string_view json);  // a value that is JSON already
+  void colon();                      // behind a name that text() wrote
+  void integer(std::int64_t value);
+  // NaN is "NaN" and an infinity the greatest double, as MLflow's server has them; a whole number
+  // gets ".0", for typed readers.
+  void number(double value);
+
+  void member(std::string_view key, std::string_view value);
+  void member(std::string_view key, const char* value);
+  void member(std::string_view key, const std::string& value);
+  void member(std::string_view key, std::int64_t value);
+  void member(std::string_view key, double value);
+  void member(std::string_view key, bool value);
+  // The same, left out when it is empty.
+  void optional(std::string_view key, const std::string& value);
+
+ private:
+  void comma();
+
+  std::string& out_;
+};
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_call.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: what the handlers of the MLflow protocol share.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace mlrt {
+
+// One call under way. The handler checks the request's fields first, then writes the members of the
+// answer, an object that is opened and closed around it.
+struct RestCall {
+  RestContext& context;
+  RestRequest& request;
+  const PathParams& path;
+  RestWriter& out;
+
+  TrackingStore& tracking() const { return context.session.tracking(); }
+};
+
+struct RestRoute {
+  const char* method;
+  const char* path;  // below "/api/2.0/mlflow"
+  void (*handler)(RestCall& call);
+  bool writes;  // refused when the context is read-only
+};
+
+// Adds each route below /api/2.0/mlflow and /ajax-api/2.0/mlflow. `routes` must outlive the router.
+void add_rest_routes(Router& router, RestContext& context, const RestRoute* routes,
+                     std::size_t count);
+
+// The registry for the one who asks.
+Registry rest_registry(const RestCall& call);
+// The field "version" of a request. Throws kInvalidParameter with MLflow's words for what is no
+// whole number.
+std::int64_t rest_version_number(const RestRequest& request);
+
+void add_experiment_routes(Router& router, RestContext& context);
+void add_run_routes(Router& router, RestContext& context);
+void add_run_logging_routes(Router& router, RestContext& context);
+void add_metric_routes(Router& router, RestContext& context);
+void add_logged_model_routes(Router& router, RestContext& context);
+void add_registered_model_routes(Router& router, RestContext& context);
+void add_model_version_routes(Router& router, RestContext& context);
+
+// The filter, order_by, max_results and page_token of a search, from fields of these names.
+// An absent max_results is `otherwise`. Throws kInvalidParameter with MLflow's words for one below
+// 1.
+SearchQuery rest_search_query(const RestRequest& request, std::int64_t otherwise);
+// ACTIVE_ONLY (also when it is absent), DELETED_ONLY or ALL.
+ViewType rest_view_type(const RestRequest& request, const char* field);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_model_source.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: which sources a model version may have that is created over the network.
+
+#include <optional>
+#include <string>
+
+namespace mlrt {
+
+// Where the files of a new version are said to be. A version makes its source readable to whoever
+// may read the registry, so a request can name only what lies in the artifacts of a run or logged
+// model that it names too, as MLflow has it.
+struct RestModelSource {
+  std::string source;
+  std::optional<std::string> run_id, model_id;  // as given
+};
+
+// The source as it is to be stored: a version or alias that "models:/..." names becomes that
+// version's number; anything else stays. Throws kInvalidParameter with MLflow's words for a source
+// that is not contained in what the ids name, or leads out of it; kNotFound for a model that is not
+// there.
+std::string check_rest_model_source(const RestContext& context, const RestModelSource& source);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_records.hpp
+#if defined(MLRT_WITH_SERVER)
+// Internal: records as MLflow's server writes them. Each writes one object.
+
+#include <string>
+
+namespace mlrt {
+
+// Where clients find the files of `folder`.
+std::string rest_artifact_uri(const RestContext& context, const std::string& folder);
+
+void rest_write_experiment(RestWriter& out, const RestContext& context,
+                           const Experiment& experiment);
+void rest_write_run_info(RestWriter& out, const RestContext& context, const RunRecord& run);
+void rest_write_run(RestWriter& out, const RestContext& context, const RunRecord& run);
+// `run_id` may be empty: then it is left out.
+void rest_write_metric(RestWriter& out, const Metric& metric, const std::string& run_id);
+void rest_write_logged_model(RestWriter& out, const RestContext& context, const LoggedModel& model);
+void rest_write_model_version(RestWriter& out, const ModelVersion& version);
+void rest_write_registered_model(RestWriter& out, const RegisteredModel& model);
+
+// A member "tags" (or another name) with objects of "key" and "value"; nothing for an empty list.
+void rest_write_tags(RestWriter& out, const char* name, const std::vector<Tag>& tags);
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
@@ -5261,6 +6133,55 @@ Router make_scoring_router(std::shared_ptr<const Model> model, HostRules hosts);
 
 // {"predictions": [...]} of `values`.
 std::string format_predictions(const std::vector<double>& values);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/tracking_server.hpp
+#if defined(MLRT_WITH_SERVER)
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mlrt {
+
+struct TrackingServerOptions {
+  std::string host = "127.0.0.1";          // a loopback address
+  int port = 5000;                         // 0: a free one
+  bool read_only = false;                  // refuses what would change the store: 403
+  std::vector<std::string> allowed_hosts;  // names besides its own that a request's Host may have
+  std::shared_ptr<ServerHooks> hooks;      // may be null
+};
+
+// Throws kInvalidParameter for a host that others could reach and a port that does not exist.
+void check_tracking_server_options(const TrackingServerOptions& options);
+
+// All routes of the server, on the session's store: those of mlflow_routes.hpp and
+// artifact_routes.hpp; /health ("OK") and /version as plain text; /api/3.0/mlflow/server-info.
+// Every request, for a route or not, must have a Host and an Origin that are the server's
+// (HostRules), then passes the hook on_request. A full disk is 507, which clients do not retry.
+Router make_tracking_router(const Session& session, const TrackingServerOptions& options);
+
+// MLflow's tracking server and model registry over HTTP, in threads of its own. Without
+// authentication it serves this machine only.
+class TrackingServer {
+ public:
+  // Binds and serves. Throws as check_tracking_server_options does, and kUnavailable for a port in
+  // use.
+  TrackingServer(const Session& session, const TrackingServerOptions& options);
+  ~TrackingServer();  // stops
+  TrackingServer(const TrackingServer&) = delete;
+  TrackingServer& operator=(const TrackingServer&) = delete;
+
+  std::string url() const;  // "http://127.0.0.1:5000"
+  int port() const;
+  // Finishes the requests under way, then closes; stopping twice is fine.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
@@ -5744,6 +6665,8 @@ namespace mlrt {
 
 // Memory of a Lua state. Tests make its Nth allocation fail.
 struct LuaMemory {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t max_bytes = 0;  // beyond, allocations fail; 0: no limit
   std::uint64_t allocations = 0;
   std::uint64_t fail_at =
       0;                   // 0: never; else this allocation and all after it, until it is set anew
@@ -5767,6 +6690,11 @@ struct ScriptState {
   LuaMemory* memory = nullptr;
   std::int64_t interrupt_raised_ms =
       -1;  // when the hook last raised; -1: not since the last interrupt
+
+  // Of who calls Lua with a time limit: when it ends, by monotonic_ms, and whether it has, after
+  // which nothing catches the error that ends the call.
+  std::int64_t deadline_ms = 0;
+  bool time_is_over = false;
 
   std::string store;  // of InterpreterOptions
   std::string overlay;
@@ -5797,6 +6725,10 @@ struct ScriptState {
   void end_open(RunStatus status);
 };
 
+// Makes `state.main`, with mlrt's modules, for a state that has none; `state.memory` is set. Throws
+// kUnavailable when there is not enough memory. Whoever owns `state` closes it.
+void open_script_state(ScriptState& state);
+
 // The state behind L or any of its coroutines.
 ScriptState& script_state(lua_State* L);
 
@@ -5810,6 +6742,115 @@ namespace mlrt {
 // Internal to lua/: what Interpreter::run_prompt does. Throws only when Lua has no memory left to
 // go on.
 void run_lua_prompt(ScriptState& state);
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/server_config.hpp
+#if defined(MLRT_WITH_LUA)
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mlrt {
+
+// What hooks may take. They run one after the other on one thread.
+struct ServerHookLimits {
+  std::int64_t load_ms = 10000;   // for the file itself
+  std::int64_t request_ms = 250;  // on_request, with the time that it waits for the thread
+  std::int64_t event_ms = 10000;  // on_run_end, on_model_version
+  std::int64_t stop_ms = 3000;    // at the end, for the events that still wait
+  std::uint64_t memory_bytes = std::uint64_t{64} << 20;
+  std::size_t waiting_events = 1000;  // beyond, new ones are dropped
+};
+
+struct ServerConfig {
+  std::optional<std::string> host, store, artifacts_destination;
+  std::optional<int> port;
+  std::optional<bool> read_only;
+  std::optional<std::vector<std::string>> allowed_hosts;
+  std::shared_ptr<ServerHooks> hooks;  // null when the file has none
+};
+
+// Runs the Lua file `path`, which returns a table of settings by the names above and of hooks:
+//   on_request(request)  returns nothing or true to let it go on; or a status from 400 to 599, or
+//                        false (403), and a message, to refuse it. `request` has method, path,
+//                        query, headers (names in lower case) and remote_address.
+//   on_run_end(run), on_model_version(version)  records as the store's functions return them
+// They may use all of mlrt; the store they see is `store`, else the file's, else the usual one.
+//
+// A hook cannot take the server down. One that raises an error, returns something else, runs into
+// its time or memory, or waits for one that hangs is logged, at most once a second, and the request
+// goes on as if there were no hook: hooks watch and guide, they are no access control. An event
+// that finds no room is dropped, and logged.
+//
+// Throws kNotFound and kIo for the file, kScript with its line when it fails, kInvalidParameter
+// that names what is wrong in the table. The hooks keep working until they are destroyed, which
+// takes up to stop_ms.
+ServerConfig load_server_config(const std::string& path, const std::string& store = "",
+                                const ServerHookLimits& limits = {});
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/server_hook_thread.hpp
+#if defined(MLRT_WITH_LUA)
+// Internal to lua/: the thread on which the hooks of a server run.
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace mlrt {
+
+// A Lua state with the hooks of a file, as places in its registry; LUA_NOREF where there is none.
+// For one thread at a time.
+struct ServerHookState {
+  ScriptState script;
+  ServerHookLimits limits;
+  int on_request = LUA_NOREF;
+  int on_run_end = LUA_NOREF;
+  int on_model_version = LUA_NOREF;
+
+  ServerHookState() = default;
+  ~ServerHookState();
+  ServerHookState(const ServerHookState&) = delete;
+  ServerHookState& operator=(const ServerHookState&) = delete;
+};
+
+// Makes the Lua state, in which nothing can run beyond the deadline that its owner sets.
+void open_server_hook_state(ServerHookState& state);
+
+// Calls `function` on an empty stack, where it may raise Lua errors, with a time limit. Throws
+// kScript with the error's text.
+template <typename Function>
+void call_server_hook(ServerHookState& state, std::int64_t deadline_ms, Function function);
+// The part of it that is no template.
+void call_server_hook_entry(ServerHookState& state, std::int64_t deadline_ms, lua_CFunction entry,
+                            void* function);
+
+// Owns the state and lets its hooks run on a thread of its own.
+std::shared_ptr<ServerHooks> start_server_hooks(std::shared_ptr<ServerHookState> state);
+
+// -----------------------------------------------------------------------------------------------
+
+template <typename Function>
+void call_server_hook(ServerHookState& state, std::int64_t deadline_ms, Function function) {
+  static_assert(std::is_trivially_destructible_v<Function>,
+                "a Lua error would skip its destructor");
+  call_server_hook_entry(
+      state, deadline_ms,
+      [](lua_State* L) -> int {
+        auto* called = static_cast<Function*>(lua_touserdata(L, 1));
+        lua_settop(L, 0);
+        (*called)(L);
+        return 0;
+      },
+      &function);
+}
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_LUA)
@@ -6298,6 +7339,18 @@ bool is_folder(const std::string& path) {
   return fs_stat(path, info) && S_ISDIR(info.st_mode);
 }
 
+bool has_link(const std::string& folder, const std::string& relative) {
+  for (std::size_t end = 0; end < relative.size();) {
+    end = std::min(relative.find('/', end + 1), relative.size());
+    const std::string part = join(folder, relative.substr(0, end));
+    struct stat info {};
+    // What is not there is no link, and nothing is behind it.
+    if (fs_call(Op::kStat, part, [&] { return ::lstat(part.c_str(), &info); }) < 0) return false;
+    if (S_ISLNK(info.st_mode)) return true;
+  }
+  return false;
+}
+
 bool is_writable(const std::string& path) {
   fs_check_path("look at", path);
   return fs_call(Op::kStat, path, [&] { return ::access(path.c_str(), W_OK); }) == 0;
@@ -6461,6 +7514,32 @@ void copy_file(const std::string& from, const std::string& to) {
     writer.write(block.data(), got);
   }
   writer.commit();
+}
+
+FileReader::FileReader(const std::string& path) : path_(path) {
+  struct stat info {};
+  descriptor_ = fs_open_regular("read", path_, info);
+  size_ = static_cast<std::uint64_t>(info.st_size);
+  modified_ns_ = std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
+}
+
+FileReader::~FileReader() { ::close(descriptor_); }
+
+std::size_t FileReader::read_at(std::uint64_t offset, char* out, std::size_t size) const {
+  const std::size_t wanted = std::min(size, std::size_t{1} << 30);
+  const ssize_t got = fs_call(Op::kRead, path_, [&] {
+    return ::pread(descriptor_, out, wanted, static_cast<off_t>(offset));
+  });
+  if (got < 0) throw_fs_error("read", path_, errno, "file");
+  return static_cast<std::size_t>(got);
+}
+
+bool is_disk_full(const Error& error) {
+  // As throw_fs_error writes it.
+  for (const int full : {ENOSPC, EDQUOT, EFBIG}) {
+    if (error.detail() == "errno " + std::to_string(full)) return true;
+  }
+  return false;
 }
 
 void remove_file(const std::string& path) {
@@ -8676,25 +9755,33 @@ void Connection::serve() {
 Connection::Next Connection::serve_one(std::size_t served) {
   HttpHead head;
   head.request.remote_address = remote_address_;
+  std::unique_ptr<HttpUpload> upload;
   try {
     scanner_.reset();
     std::size_t head_size = 0;
     if (!wait_for_head(served, head_size)) return Next::kClose;
     parse_http_head(std::string_view(buffer_).substr(0, head_size), head);
     buffer_.erase(0, head_size);
-    if (!read_body(head)) return Next::kClose;
+    if (head.framing != HttpFraming::kNone) upload = context_.router.begin_upload(head.request);
+    if (!read_body(head, upload.get())) return Next::kClose;
   } catch (const HttpRejected& rejected) {
+    upload.reset();
     refuse(rejected, head);
     return Next::kClose;
   }
-  HttpResponse response = context_.router.handle(head.request);
-  const bool keep_alive = head.keep_alive && !context_.stopping.load() &&
+  // Where the next request starts is not known when a part of the body was not wanted.
+  const bool unread = upload != nullptr && upload->refused();
+  HttpResponse response = upload ? upload->finish() : context_.router.handle(head.request);
+  const bool keep_alive = head.keep_alive && !unread && !context_.stopping.load() &&
                           served + 1 < context_.options.keep_alive_max_requests;
   head.request.body = std::string();
   release_body_bytes();
   if (!respond(response, head, keep_alive)) return Next::kClose;
   if (keep_alive) return Next::kGoOn;
-  if (!buffer_.empty()) {
+  if (unread) {
+    // Many clients read no answer before they have sent all, and would try again if they could not.
+    linger_and_drain(fd_, monotonic_ms() + context_.options.body_grace_ms, context_.stop_fd);
+  } else if (!buffer_.empty()) {
     linger_and_drain(fd_, monotonic_ms() + context_.options.linger_ms, context_.stop_fd);
   }
   return Next::kClose;
@@ -8730,21 +9817,55 @@ bool Connection::wait_for_head(std::size_t served, std::size_t& head_size) {
   }
 }
 
-bool Connection::read_body(HttpHead& head) {
+bool Connection::read_body(HttpHead& head, HttpUpload* upload) {
   if (head.framing == HttpFraming::kNone) return true;
-  if (head.framing == HttpFraming::kLength &&
-      head.content_length > context_.options.max_body_bytes) {
+  if (upload != nullptr && upload->refused()) return true;
+  const std::uint64_t limit = upload != nullptr ? context_.options.max_upload_bytes
+                                                : std::uint64_t{context_.options.max_body_bytes};
+  if (head.framing == HttpFraming::kLength && head.content_length > limit) {
     throw HttpRejected(413, ErrorCode::kTooLarge,
                        "the request's body has " + std::to_string(head.content_length) +
-                           " bytes; the limit is " +
-                           std::to_string(context_.options.max_body_bytes));
+                           " bytes; the limit is " + std::to_string(limit));
   }
   if (head.expects_continue && buffer_.empty()) {
     const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    std::size_t sent_bytes = 0;
+    std::uint64_t sent_bytes = 0;
     if (!send_all(go_on.data(), go_on.size(), monotonic_ms(), sent_bytes)) return false;
   }
+  if (upload != nullptr) return read_upload_body(head, *upload);
   return head.framing == HttpFraming::kLength ? read_length_body(head) : read_chunked_body(head);
+}
+
+// Passes the body on piece by piece, until it ends or the upload is refused.
+bool Connection::read_upload_body(const HttpHead& head, HttpUpload& upload) {
+  const bool chunked = head.framing == HttpFraming::kChunked;
+  HttpChunkDecoder decoder(context_.options.max_upload_bytes);
+  const std::int64_t start_ms = monotonic_ms();
+  std::uint64_t remaining = head.content_length;
+  std::uint64_t received_bytes = 0;
+  std::string decoded;
+  for (;;) {
+    if (chunked) {
+      buffer_.erase(0, decoder.decode(buffer_, decoded));
+      upload.write(decoded);
+      decoded.clear();
+    } else {
+      const auto take =
+          static_cast<std::size_t>(std::min<std::uint64_t>(remaining, buffer_.size()));
+      upload.write(std::string_view(buffer_).substr(0, take));
+      buffer_.erase(0, take);
+      remaining -= take;
+    }
+    if (upload.refused() || (chunked ? decoder.done() : remaining == 0)) return true;
+    const std::size_t old_size = buffer_.size();
+    buffer_.resize(old_size + kConnectionBodyReadBytes);
+    const IoResult received = receive_some(fd_, &buffer_[old_size], kConnectionBodyReadBytes,
+                                           body_deadline_ms(start_ms, received_bytes), -1);
+    buffer_.resize(old_size + received.size_bytes);
+    check_body_status(received.status);
+    if (received.status != IoStatus::kOk) return false;
+    received_bytes += received.size_bytes;
+  }
 }
 
 bool Connection::read_length_body(HttpHead& head) {
@@ -8820,7 +9941,8 @@ void Connection::release_body_bytes() {
   held_body_bytes_ = 0;
 }
 
-std::int64_t Connection::body_deadline_ms(std::int64_t start_ms, std::size_t received_bytes) const {
+std::int64_t Connection::body_deadline_ms(std::int64_t start_ms,
+                                          std::uint64_t received_bytes) const {
   return start_ms + context_.options.body_grace_ms +
          static_cast<std::int64_t>(received_bytes) * 1000 / context_.options.min_bytes_per_s;
 }
@@ -8838,7 +9960,7 @@ void Connection::refuse(const HttpRejected& rejected, const HttpHead& head) {
 
 bool Connection::respond(HttpResponse& response, const HttpHead& head, bool keep_alive) {
   const std::int64_t start_ms = monotonic_ms();
-  std::size_t sent_bytes = 0;
+  std::uint64_t sent_bytes = 0;
   const HttplibAnswer answer{head.request.method == "HEAD", head.http_1_0, keep_alive};
   return context_.responder.respond(response, answer, [&](const char* data, std::size_t size) {
     return send_all(data, size, start_ms, sent_bytes);
@@ -8846,7 +9968,7 @@ bool Connection::respond(HttpResponse& response, const HttpHead& head, bool keep
 }
 
 bool Connection::send_all(const char* data, std::size_t size, std::int64_t start_ms,
-                          std::size_t& sent_bytes) {
+                          std::uint64_t& sent_bytes) {
   const ListenerOptions& options = context_.options;
   std::size_t done = 0;
   while (done < size) {
@@ -8914,8 +10036,9 @@ void http_refuse_dot_segments(std::string_view path) {
     const std::size_t end = std::min(path.find('/', start), path.size());
     const std::string_view segment = path.substr(start, end - start);
     if (segment == ".." || segment == ".") {
-      http_bad_request("the path " + quoted(path) + " has a '" + std::string(segment) +
-                       "' segment; send the path it stands for");
+      throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(path) + ": it has a '" +
+                                                    std::string(segment) +
+                                                    "' segment; send the path it stands for");
     }
     start = end + 1;
   }
@@ -9076,6 +10199,124 @@ HttpResponse error_json_response(const Error& error) {
   response.status = info.http_status;
   response.content_type = "application/json";
   response.body = dump_json(Json{{"error_code", info.mlflow_code}, {"message", error.message()}});
+  return response;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
+
+// ---- net/http_file.cpp
+#if defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace mlrt {
+namespace {
+
+constexpr int kHttpPartialContent = 206;
+constexpr int kHttpNotModified = 304;
+constexpr int kHttpRangeNotSatisfiable = 416;
+
+// A part of a file.
+class HttpFileSource final : public HttpBodySource {
+ public:
+  HttpFileSource(std::unique_ptr<const fs::FileReader> file, HttpRange range)
+      : file_(std::move(file)), range_(range) {}
+
+  std::uint64_t size() const override { return range_.size; }
+  std::size_t read(std::uint64_t offset, char* out, std::size_t size) const override {
+    if (offset >= range_.size) return 0;
+    const std::uint64_t left = range_.size - offset;
+    return file_->read_at(range_.first + offset, out,
+                          static_cast<std::size_t>(std::min<std::uint64_t>(size, left)));
+  }
+
+ private:
+  std::unique_ptr<const fs::FileReader> file_;
+  HttpRange range_;
+};
+
+// Digits only; a number beyond 64 bits stays beyond any file.
+bool http_file_number(std::string_view text, std::uint64_t& value) {
+  value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value > UINT64_MAX / 10 - 1 ? UINT64_MAX / 2
+                                        : value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return !text.empty();
+}
+
+bool http_file_etag_listed(std::string_view header, const std::string& etag) {
+  for (const std::string& item : split(header, ',')) {
+    std::string_view one = trim(item);
+    if (starts_with(one, "W/")) one.remove_prefix(2);
+    if (one == etag || one == "*") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<HttpRange> parse_http_range(std::string_view header, std::uint64_t size) {
+  constexpr std::string_view unit = "bytes=";
+  if (!starts_with(header, unit)) return std::nullopt;
+  const std::string_view spec = trim(header.substr(unit.size()));
+  const std::size_t dash = spec.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  std::uint64_t first = 0, last = 0;
+  if (dash == 0) {
+    // The last bytes.
+    if (!http_file_number(spec.substr(1), last)) return std::nullopt;
+    const std::uint64_t count = std::min(last, size);
+    return HttpRange{size - count, count};
+  }
+  if (!http_file_number(spec.substr(0, dash), first)) return std::nullopt;
+  if (dash + 1 == spec.size()) {
+    last = UINT64_MAX - 1;
+  } else if (!http_file_number(spec.substr(dash + 1), last) || last < first) {
+    return std::nullopt;
+  }
+  if (first >= size) return HttpRange{};
+  return HttpRange{first, std::min(last, size - 1) - first + 1};
+}
+
+HttpResponse http_file_response(const HttpRequest& request, const std::string& path,
+                                const std::string& content_type, std::string etag) {
+  auto file = std::make_unique<const fs::FileReader>(path);
+  const std::uint64_t size = file->size();
+  if (etag.empty()) etag = std::to_string(file->modified_ns()) + "-" + std::to_string(size);
+  etag = "\"" + etag + "\"";
+  HttpResponse response;
+  response.set_header("ETag", etag);
+  response.set_header("Accept-Ranges", "bytes");
+  const std::string_view none_match = request.header("If-None-Match");
+  if (!none_match.empty() && http_file_etag_listed(none_match, etag)) {
+    response.status = kHttpNotModified;
+    return response;
+  }
+  response.content_type = content_type;
+  HttpRange range{0, size};
+  const std::string_view range_header = request.header("Range");
+  const std::string_view if_range = trim(request.header("If-Range"));
+  if (!range_header.empty() && (if_range.empty() || if_range == etag)) {
+    if (const auto wanted = parse_http_range(range_header, size)) {
+      const std::string whole = "/" + std::to_string(size);
+      if (wanted->size == 0) {
+        response.status = kHttpRangeNotSatisfiable;
+        response.set_header("Content-Range", "bytes *" + whole);
+        return response;
+      }
+      range = *wanted;
+      response.status = kHttpPartialContent;
+      response.set_header("Content-Range", "bytes " + std::to_string(range.first) + "-" +
+                                               std::to_string(range.first + range.size - 1) +
+                                               whole);
+    }
+  }
+  response.source = std::make_shared<const HttpFileSource>(std::move(file), range);
   return response;
 }
 
@@ -9423,14 +10664,37 @@ class HttplibAnswerStream final : public HttplibStreamBase {
 struct HttplibExchange {
   HttpResponse* response;
   const HttplibAnswer* answer;
+  bool takes_ranges = false;  // set by httplib_fill
 };
 
 // httplib's handlers belong to the server object, not to a call; this hands them the call.
 thread_local HttplibExchange* httplib_exchange = nullptr;
 
+bool httplib_send_piece(const HttpBodySource& source, std::size_t offset, std::size_t length,
+                        httplib::DataSink& sink) {
+  std::array<char, kHttplibCopyBytes> piece;
+  try {
+    const std::size_t got = source.read(offset, piece.data(), std::min(length, piece.size()));
+    return got > 0 && sink.write(piece.data(), got);
+  } catch (const std::exception& error) {
+    log_error("an answer was cut off", {{"reason", error.what()}});
+    return false;
+  }
+}
+
 void httplib_fill(HttpResponse& from, httplib::Response& to) {
   to.status = from.status;
   for (auto& header : from.headers) to.headers.emplace(std::move(header));
+  if (from.source != nullptr && from.source->size() > 0) {
+    const auto size = static_cast<std::size_t>(from.source->size());
+    to.set_content_provider(
+        size, from.content_type.empty() ? "application/octet-stream" : from.content_type,
+        [source = std::move(from.source)](std::size_t offset, std::size_t length,
+                                          httplib::DataSink& sink) {
+          return httplib_send_piece(*source, offset, length, sink);
+        });
+    return;
+  }
   if (from.body.size() <= kHttplibCopyBytes) {
     if (from.content_type.empty()) {
       to.body = std::move(from.body);
@@ -9449,9 +10713,10 @@ void httplib_fill(HttpResponse& from, httplib::Response& to) {
 }
 
 // The headers that httplib adds tell of its own limits and abilities, not of ours.
-void httplib_fix_headers(const HttplibAnswer& answer, httplib::Response& response) {
-  for (const char* name : {"Connection", "Keep-Alive", "Accept-Ranges"})
-    response.headers.erase(name);
+void httplib_fix_headers(const HttplibAnswer& answer, bool takes_ranges,
+                         httplib::Response& response) {
+  for (const char* name : {"Connection", "Keep-Alive"}) response.headers.erase(name);
+  if (!takes_ranges) response.headers.erase("Accept-Ranges");
   if (!answer.keep_alive) {
     response.headers.emplace("Connection", "close");
   } else if (answer.http_1_0) {
@@ -9584,11 +10849,12 @@ class HttplibResponder::Engine final : public httplib::Server {
     // With no socket of its own it would take itself for shutting down and stop within a body.
     svr_sock_ = 0;
     set_pre_routing_handler([](const httplib::Request&, httplib::Response& response) {
+      httplib_exchange->takes_ranges = !httplib_exchange->response->header("Accept-Ranges").empty();
       httplib_fill(*httplib_exchange->response, response);
       return HandlerResponse::Handled;
     });
     set_post_routing_handler([](const httplib::Request&, httplib::Response& response) {
-      httplib_fix_headers(*httplib_exchange->answer, response);
+      httplib_fix_headers(*httplib_exchange->answer, httplib_exchange->takes_ranges, response);
     });
   }
 
@@ -9618,7 +10884,7 @@ HttplibResponder::~HttplibResponder() = default;
 
 bool HttplibResponder::respond(HttpResponse& response, const HttplibAnswer& answer,
                                const HttpWriter& writer) const {
-  HttplibExchange exchange{&response, &answer};
+  HttplibExchange exchange{&response, &answer, false};
   return engine_->respond(exchange, writer);
 }
 
@@ -9748,6 +11014,7 @@ void listener_check_options(const ListenerOptions& o) {
                  "64 to 16777216");
   listener_check(o.max_body_bytes <= std::numeric_limits<std::size_t>::max() / 4096,
                  "max_body_bytes", "within memory");
+  listener_check(o.max_upload_bytes <= std::uint64_t{1} << 50, "max_upload_bytes", "up to 2^50");
   listener_check(o.keep_alive_max_requests >= 1, "keep_alive_max_requests", "1 or more");
 }
 
@@ -10096,6 +11363,15 @@ std::vector<std::string_view> router_split(std::string_view path) {
   return parts;
 }
 
+[[noreturn]] void router_nothing_there(const HttpRequest& request) {
+  throw Error(ErrorCode::kEndpointNotFound,
+              "there is nothing at " + request.method + " " + quoted(request.path));
+}
+
+Error router_internal_error(const std::exception& error) {
+  return Error(ErrorCode::kInternal, "internal error; the server's log says more", error.what());
+}
+
 [[noreturn]] void router_bad_pattern(std::string_view pattern, const char* why) {
   throw Error(ErrorCode::kInternal, "the route " + quoted(pattern) + " " + why);
 }
@@ -10114,11 +11390,51 @@ void PathParams::set(std::string name, std::string value) {
   values_.emplace_back(std::move(name), std::move(value));
 }
 
+template <typename Step>
+void HttpUpload::attempt(const Step& step) {
+  try {
+    step();
+    return;
+  } catch (const Error& error) {
+    answer_ = router_.error_response(error, request_);
+  } catch (const std::exception& error) {
+    answer_ = router_.error_response(router_internal_error(error), request_);
+  }
+  sink_.reset();
+}
+
+void HttpUpload::write(std::string_view bytes) {
+  if (sink_ == nullptr || bytes.empty()) return;
+  attempt([&] { sink_->write(bytes); });
+}
+
+HttpResponse HttpUpload::finish() {
+  if (sink_ != nullptr) {
+    attempt([&] {
+      answer_ = sink_->finish();
+      check_http_response(answer_);
+    });
+    sink_.reset();
+  }
+  return std::move(answer_);
+}
+
 void Router::add(std::string method, std::string_view pattern, HttpHandler handler) {
-  if (!is_http_token(method)) router_bad_pattern(pattern, "has a method that is not a word");
-  if (pattern.empty() || pattern[0] != '/') router_bad_pattern(pattern, "does not start with '/'");
   if (!handler) router_bad_pattern(pattern, "has no handler");
-  Entry entry{Route{std::move(method), std::string(pattern)}, {}, std::move(handler)};
+  add_entry({Route{std::move(method), std::string(pattern)}, {}, std::move(handler), nullptr});
+}
+
+void Router::add_upload(std::string method, std::string_view pattern, HttpSinkMaker maker) {
+  if (!maker) router_bad_pattern(pattern, "has no handler");
+  add_entry({Route{std::move(method), std::string(pattern)}, {}, nullptr, std::move(maker)});
+}
+
+void Router::add_entry(Entry entry) {
+  const std::string& pattern = entry.route.pattern;
+  if (!is_http_token(entry.route.method)) {
+    router_bad_pattern(pattern, "has a method that is not a word");
+  }
+  if (pattern.empty() || pattern[0] != '/') router_bad_pattern(pattern, "does not start with '/'");
   std::set<std::string> names;
   for (const std::string_view part : router_split(pattern)) {
     if (!entry.segments.empty() && entry.segments.back().kind == Segment::Kind::kTail) {
@@ -10152,6 +11468,8 @@ void Router::add(std::string method, std::string_view pattern, HttpHandler handl
   entries_.push_back(std::move(entry));
 }
 
+void Router::set_filter(HttpFilter filter) { filter_ = std::move(filter); }
+
 void Router::set_error_handler(HttpErrorHandler handler) { error_handler_ = std::move(handler); }
 
 bool Router::matches(const Entry& entry, const std::vector<std::string_view>& parts) {
@@ -10172,46 +11490,70 @@ bool Router::more_literal(const Entry& a, const Entry& b) {
       [](const Segment& x, const Segment& y) { return x.kind < y.kind; });
 }
 
-HttpResponse Router::dispatch(const HttpRequest& request) const {
-  if (request.path.empty() || request.path[0] != '/') {
-    throw Error(ErrorCode::kEndpointNotFound,
-                "there is nothing at " + request.method + " " + quoted(request.path));
-  }
-  const std::vector<std::string_view> parts = router_split(request.path);
+// The route of the request, or null; `allowed` then names the methods that its path takes, if any.
+const Router::Entry* Router::find(const HttpRequest& request,
+                                  const std::vector<std::string_view>& parts,
+                                  std::string& allowed) const {
   const Entry* best = nullptr;
-  std::set<std::string> allowed;
+  std::set<std::string> methods;
   for (const Entry& entry : entries_) {
     if (!matches(entry, parts)) continue;
     const std::string& method = entry.route.method;
-    allowed.insert(method);
-    if (method == "GET") allowed.insert("HEAD");
     const bool for_get = request.method == "HEAD" && method == "GET";
-    if (method != request.method && !for_get) continue;
-    if (best == nullptr || more_literal(entry, *best)) best = &entry;
+    if (method == request.method || for_get) {
+      if (best == nullptr || more_literal(entry, *best)) best = &entry;
+    } else {
+      methods.insert(method);
+      if (method == "GET") methods.insert("HEAD");
+    }
   }
-  if (best == nullptr && allowed.empty()) {
-    throw Error(ErrorCode::kEndpointNotFound,
-                "there is nothing at " + request.method + " " + quoted(request.path));
-  }
-  if (best == nullptr) {
-    const std::string methods = join({allowed.begin(), allowed.end()}, ", ");
-    HttpResponse response = error_response(
-        Error(ErrorCode::kMethodNotAllowed, quoted(request.path) + " does not take " +
-                                                quoted(request.method) + "; it takes " + methods),
-        request);
-    response.set_header("Allow", methods);
-    return response;
-  }
+  if (best == nullptr) allowed = join({methods.begin(), methods.end()}, ", ");
+  return best;
+}
+
+PathParams Router::params_of(const Entry& entry, const HttpRequest& request,
+                             const std::vector<std::string_view>& parts) {
   PathParams params;
-  for (std::size_t i = 0; i < best->segments.size(); ++i) {
-    const Segment& segment = best->segments[i];
+  for (std::size_t i = 0; i < entry.segments.size(); ++i) {
+    const Segment& segment = entry.segments[i];
     if (segment.kind == Segment::Kind::kParam) params.set(segment.text, std::string(parts[i]));
     if (segment.kind == Segment::Kind::kTail) {
       const auto offset = static_cast<std::size_t>(parts[i].data() - request.path.data());
       params.set(segment.text, request.path.substr(offset));
     }
   }
-  HttpResponse response = best->handler(request, params);
+  return params;
+}
+
+HttpResponse Router::dispatch(const HttpRequest& request) const {
+  if (filter_) {
+    if (std::optional<HttpResponse> answer = filter_(request)) {
+      check_http_response(*answer);
+      return std::move(*answer);
+    }
+  }
+  if (request.path.empty() || request.path[0] != '/') router_nothing_there(request);
+  const std::vector<std::string_view> parts = router_split(request.path);
+  std::string allowed;
+  const Entry* entry = find(request, parts, allowed);
+  if (entry == nullptr) {
+    if (allowed.empty()) router_nothing_there(request);
+    HttpResponse response = error_response(
+        Error(ErrorCode::kMethodNotAllowed, quoted(request.path) + " does not take " +
+                                                quoted(request.method) + "; it takes " + allowed),
+        request);
+    response.set_header("Allow", allowed);
+    return response;
+  }
+  const PathParams params = params_of(*entry, request, parts);
+  HttpResponse response;
+  if (entry->sink_maker) {
+    const std::unique_ptr<HttpBodySink> sink = entry->sink_maker(request, params);
+    sink->write(request.body);
+    response = sink->finish();
+  } else {
+    response = entry->handler(request, params);
+  }
   check_http_response(response);
   return response;
 }
@@ -10222,10 +11564,32 @@ HttpResponse Router::handle(const HttpRequest& request) const {
   } catch (const Error& error) {
     return error_response(error, request);
   } catch (const std::exception& error) {
-    return error_response(
-        Error(ErrorCode::kInternal, "internal error; the server's log says more", error.what()),
-        request);
+    return error_response(router_internal_error(error), request);
   }
+}
+
+std::unique_ptr<HttpUpload> Router::begin_upload(const HttpRequest& request) const {
+  // Most requests have a method that no upload has.
+  const bool possible = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.sink_maker && entry.route.method == request.method;
+  });
+  if (!possible || request.path.empty() || request.path[0] != '/') return nullptr;
+  const std::vector<std::string_view> parts = router_split(request.path);
+  std::string allowed;
+  const Entry* entry = find(request, parts, allowed);
+  if (entry == nullptr || !entry->sink_maker) return nullptr;
+  std::unique_ptr<HttpUpload> upload(new HttpUpload(*this, request));
+  upload->attempt([&] {
+    if (filter_) {
+      if (std::optional<HttpResponse> answer = filter_(request)) {
+        check_http_response(*answer);
+        upload->answer_ = std::move(*answer);
+        return;
+      }
+    }
+    upload->sink_ = entry->sink_maker(request, params_of(*entry, request, parts));
+  });
+  return upload;
 }
 
 HttpResponse Router::error_response(const Error& error, const HttpRequest& request) const {
@@ -14673,6 +16037,46 @@ CREATE TABLE settings (
 -- Finished runs, the oldest first: whose metric history gives way first.
 CREATE INDEX runs_oldest_finished ON runs (coalesce(end_time, start_time))
   WHERE status IN ('FINISHED', 'FAILED', 'KILLED');
+
+-- The registry. No number of a version is given twice: the highest that was deleted is kept.
+ALTER TABLE registered_models ADD COLUMN last_deleted_version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE model_versions ADD COLUMN model_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN run_link TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN user TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_versions ADD COLUMN stage TEXT NOT NULL DEFAULT 'None'
+  CHECK (stage IN ('None', 'Staging', 'Production', 'Archived'));
+-- Where the files are, where that is not the source itself.
+ALTER TABLE model_versions ADD COLUMN storage TEXT NOT NULL DEFAULT '';
+CREATE INDEX model_versions_by_stage ON model_versions (model, stage, version);
+CREATE INDEX model_versions_by_run ON model_versions (nullif(run_id, ''));
+CREATE INDEX model_versions_newest ON model_versions (last_update_time DESC);
+CREATE INDEX registered_models_newest ON registered_models (last_update_time DESC, name);
+CREATE INDEX registered_model_tags_by_value ON registered_model_tags (key, value);
+CREATE INDEX model_version_tags_by_value ON model_version_tags (key, value);
+
+-- What was done to a registered model; stays when the model is deleted, so there is no reference.
+-- The name is what it was called then; version 0 is the model as a whole.
+CREATE TABLE registry_history (
+  event INTEGER PRIMARY KEY,
+  model INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  user TEXT NOT NULL,
+  action TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  old_value TEXT NOT NULL,
+  new_value TEXT NOT NULL
+) STRICT;
+CREATE INDEX registry_history_of_model ON registry_history (model, event);
+CREATE INDEX registry_history_deleted ON registry_history (name) WHERE action = 'delete_model';
+
+-- Logged models that a run used. They need not be in this store.
+CREATE TABLE model_inputs (
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  PRIMARY KEY (run, model_id)
+) STRICT, WITHOUT ROWID;
 )sql",
 };
 
@@ -16168,6 +17572,30 @@ void ArtifactBatch::commit() {
 
 }  // namespace mlrt
 
+// ---- tracking/artifact_upload.cpp
+namespace mlrt {
+
+ArtifactUpload::ArtifactUpload(std::shared_ptr<Database> database, const std::string& owner,
+                               const std::string& folder, const std::string& path)
+    : batch_(std::move(database), owner, folder),
+      path_(path),
+      staged_(batch_.reserve(path)),
+      writer_(staged_) {}
+
+void ArtifactUpload::write(std::string_view bytes) {
+  writer_.write(bytes);
+  sha256_.update(bytes);
+  size_bytes_ += bytes.size();
+}
+
+void ArtifactUpload::commit() {
+  writer_.commit();
+  batch_.add_written(path_, staged_, size_bytes_, sha256_hex(sha256_.finish()));
+  batch_.commit();
+}
+
+}  // namespace mlrt
+
 // ---- tracking/artifacts.cpp
 namespace mlrt {
 
@@ -16336,6 +17764,12 @@ void ArtifactStore::log_files(const std::string& owner, const FileSet& files,
   batch.commit();
 }
 
+std::unique_ptr<ArtifactUpload> ArtifactStore::begin_upload(const std::string& owner,
+                                                            const std::string& path) const {
+  check_artifact_path(path);
+  return std::make_unique<ArtifactUpload>(database_, owner, folder(owner, true), path);
+}
+
 void ArtifactStore::remove(const std::string& owner, const std::string& path) {
   check_artifact_path(path);
   const std::string own = folder(owner, true);
@@ -16410,6 +17844,15 @@ void ArtifactStore::refuse_absent(const std::string& owner, const std::string& p
 
 std::string ArtifactStore::locate(const std::string& owner, const std::string& path) const {
   return find(owner, path).on_disk();
+}
+
+std::string ArtifactStore::sha256(const std::string& owner, const std::string& path) const {
+  const Place place = find(owner, path);
+  const ArtifactDigests digests = artifact_digests(*database_, place.owner, place.path);
+  const auto digest = digests.find(place.path);
+  const bool same =
+      digest != digests.end() && fs::file_size(place.on_disk()) == digest->second.size_bytes;
+  return same ? digest->second.sha256 : std::string();
 }
 
 void ArtifactStore::list_place(const Place& place, const std::string& path, bool recursive,
@@ -16874,6 +18317,12 @@ class MlflowExport {
           "destination_id, step) VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?, ?)",
           export_row_id({"output", run_id, output.model_id}), run_id, output.model_id, output.step);
     }
+    for (const std::string& model_id : run.model_inputs) {
+      insert(
+          "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, "
+          "destination_id) VALUES (?, 'RUN_INPUT', ?, 'MODEL_INPUT', ?)",
+          export_row_id({"model input", run_id, model_id}), run_id, model_id);
+    }
   }
 
   void write_history(const std::string& run_id, std::int64_t experiment, const std::string& key) {
@@ -16975,15 +18424,21 @@ class MlflowExport {
           model.text(0), model.integer(1), model.integer(2), export_optional(model.text(3)));
     }
     Statement version = reading.query(
-        "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id "
-        "FROM model_versions AS v JOIN registered_models AS m USING (model)");
+        "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id, "
+        "stage, run_link, user FROM model_versions AS v JOIN registered_models AS m USING (model) "
+        // The highest number that was deleted, which MLflow is not to give again either.
+        "UNION ALL SELECT name, last_deleted_version, last_update_time, last_update_time, '', "
+        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '' "
+        "FROM registered_models AS m WHERE last_deleted_version > 0 AND NOT EXISTS (SELECT 1 FROM "
+        "model_versions AS v WHERE v.model = m.model AND v.version = m.last_deleted_version)");
     while (version.step()) {
       insert(
           "INSERT INTO model_versions (name, version, creation_time, last_updated_time, "
-          "description, current_stage, source, run_id, status) VALUES (?, ?, ?, ?, ?, 'None', "
-          "?, ?, 'READY')",
+          "description, source, run_id, current_stage, run_link, user_id, status) VALUES (?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, 'READY')",
           version.text(0), version.integer(1), version.integer(2), version.integer(3),
-          export_optional(version.text(4)), version.text(5), export_optional(version.text(6)));
+          export_optional(version.text(4)), version.text(5), export_optional(version.text(6)),
+          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)));
     }
     Statement alias = reading.query(
         "SELECT name, alias, version FROM model_aliases JOIN registered_models USING (model)");
@@ -17479,6 +18934,9 @@ class MlflowDatabaseImport {
         if (!known_run("inputs", row.text_or_empty(2))) continue;
         sink_.add_outputs(row.text_or_empty(2), row.place(),
                           {{row.text_or_empty(4), row.integer_or_zero(5)}});
+      } else if (kind == "RUN_INPUT>MODEL_INPUT") {
+        if (!known_run("inputs", row.text_or_empty(2))) continue;
+        sink_.add_model_input(row.text_or_empty(2), row.place(), row.text_or_empty(4));
       } else if (kind == "DATASET>RUN") {
         if (!known_run("inputs", row.text_or_empty(4))) continue;
         const auto found = datasets.find(row.text_or_empty(2));
@@ -17554,13 +19012,17 @@ class MlflowDatabaseImport {
           {version_tag.text_or_empty(2), version_tag.text_or_empty(3)});
     }
     std::unordered_map<std::string, std::vector<ImportedVersion>> versions;
-    auto version = source_.rows("model_versions",
-                                {"t:name", "i:version", "t:source", "t:run_id", "t:description",
-                                 "i:creation_time", "i:last_updated_time", "t:current_stage"});
+    auto version =
+        source_.rows("model_versions", {"t:name", "i:version", "t:source", "t:run_id",
+                                        "t:description", "i:creation_time", "i:last_updated_time",
+                                        "t:current_stage", "t:run_link", "t:user_id"});
     while (version.next()) {
-      // MLflow keeps deleted versions as empty shells.
-      if (version.text_or_empty(7) == "Deleted_Internal") continue;
       ImportedVersion one;
+      // MLflow keeps deleted versions as empty shells.
+      one.deleted = version.text_or_empty(7) == "Deleted_Internal";
+      one.stage = version.text_or_empty(7);
+      one.run_link = version.text_or_empty(8);
+      one.user = version.text_or_empty(9);
       one.place = version.place();
       one.version = version.integer_or_zero(1);
       one.source = version.text_or_empty(2);
@@ -18019,9 +19481,12 @@ class MlrunsImport {
       const std::string place = folder + "/" + name;
       guarded(place, [&] {
         const Json one = read_meta(place);
-        if (mlruns_text(one, "current_stage") == "Deleted_Internal") return;
         ImportedVersion version;
         version.place = place;
+        version.stage = mlruns_text(one, "current_stage");
+        version.deleted = version.stage == "Deleted_Internal";
+        version.run_link = mlruns_text(one, "run_link");
+        version.user = mlruns_text(one, "user_id");
         version.version = mlruns_integer(one, "version");
         version.source = mlruns_text(one, "source");
         version.run_id = mlruns_text(one, "run_id");
@@ -18382,6 +19847,17 @@ void ImportSink::add_outputs(const std::string& run_id, const std::string& place
   wrote(outputs.size());
 }
 
+void ImportSink::add_model_input(const std::string& run_id, const std::string& place,
+                                 const std::string& model_id) {
+  if (!is_logged_model_id(model_id)) {
+    problem(place, quoted(model_id) + " is no id of a logged model");
+    return;
+  }
+  transaction().run("INSERT INTO model_inputs (run, model_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    runs_.at(run_id).row, model_id);
+  wrote(1);
+}
+
 void ImportSink::add_metric(const std::string& run_id, const std::string& place, Metric metric) {
   const bool sound = sink_accepts(*this, place, [&] {
     check_metric(metric, "");
@@ -18497,8 +19973,11 @@ void ImportSink::add_registered_model(const ImportedModel& model) {
   if (!sound) return;
   {
     Statement added = transaction().query(
-        "INSERT INTO registered_models (name, description, creation_time, last_update_time) VALUES "
-        "(?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        // The number is no other's, nor one's that the registry's history knows.
+        "INSERT INTO registered_models (model, name, description, creation_time, last_update_time) "
+        "VALUES (1 + max((SELECT coalesce(max(model), 0) FROM registered_models), (SELECT "
+        "coalesce(max(model), 0) FROM registry_history)), ?, ?, ?, ?) ON CONFLICT DO NOTHING "
+        "RETURNING 1",
         model.name, model.description, model.creation_time_ms, model.last_update_time_ms);
     if (added.step()) ++report_.registered_models;
     added.run();
@@ -18522,20 +20001,32 @@ void ImportSink::add_registered_model(const ImportedModel& model) {
 void ImportSink::add_version(std::int64_t model, const std::string& name,
                              const ImportedVersion& version) {
   const bool sound = sink_accepts(*this, version.place, [&] {
-    if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description)) {
+    if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description) ||
+        !is_utf8(version.run_link) || !is_utf8(version.user)) {
       throw Error(ErrorCode::kInvalidParameter,
                   "a version of " + quoted(name) + " has no number, or its texts are not UTF-8");
     }
-    if (!version.run_id.empty()) check_run_id(version.run_id);
+    if (!version.run_id.empty() && !version.deleted) check_run_id(version.run_id);
   });
   if (!sound) return;
+  if (version.deleted) {
+    transaction().run(
+        "UPDATE registered_models SET last_deleted_version = max(last_deleted_version, ?) WHERE "
+        "model = ?",
+        version.version, model);
+    return;
+  }
   const std::string source = portable_source(version.source, version.run_id);
+  static const std::string stages = "|Staging|Production|Archived|";
+  const bool staged = stages.find("|" + version.stage + "|") != std::string::npos;
+  const std::string stage = staged ? version.stage : "None";
   {
     Statement added = transaction().query(
-        "INSERT INTO model_versions (model, version, source, run_id, description, creation_time, "
-        "last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
-        model, version.version, source, version.run_id, version.description,
-        version.creation_time_ms, version.last_update_time_ms);
+        "INSERT INTO model_versions (model, version, source, run_id, run_link, description, user, "
+        "stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+        "DO NOTHING RETURNING 1",
+        model, version.version, source, version.run_id, version.run_link, version.description,
+        version.user, stage, version.creation_time_ms, version.last_update_time_ms);
     if (added.step()) ++report_.model_versions;
     added.run();
   }
@@ -18894,13 +20385,14 @@ LoggedModel logged_model_full(Transaction& transaction, LoggedModelRow row,
   }
   {
     Statement rows = transaction.query(
-        "SELECT k.name, x.value, x.timestamp, x.step, x.dataset_name, x.dataset_digest "
-        "FROM logged_model_metrics AS x JOIN metric_keys AS k USING (metric_key) "
-        "WHERE x.model = ? ORDER BY k.name, x.run, x.dataset_name, x.dataset_digest",
+        "SELECT k.name, x.value, x.timestamp, x.step, x.dataset_name, x.dataset_digest, r.run_id "
+        "FROM logged_model_metrics AS x JOIN metric_keys AS k USING (metric_key) JOIN runs AS r "
+        "USING (run) WHERE x.model = ? ORDER BY k.name, x.run, x.dataset_name, x.dataset_digest",
         row.model);
     while (rows.step()) {
       record.metrics.push_back({rows.text(0), rows.real(1), rows.integer(2), rows.integer(3),
                                 record.model_id, rows.text(4), rows.text(5)});
+      record.metric_runs.push_back(rows.text(6));
     }
   }
   return std::move(record);
@@ -19042,17 +20534,34 @@ LoggedModel LoggedModels::create(const NewModel& model) {
   return record;
 }
 
-LoggedModel LoggedModels::get(const std::string& model_id) const {
+LoggedModel LoggedModels::get(const std::string& model_id, bool allow_deleted) const {
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return logged_model_full(transaction, logged_model_find_active(transaction, model_id),
+  return logged_model_full(transaction,
+                           allow_deleted ? find_logged_model(transaction, model_id)
+                                         : logged_model_find_active(transaction, model_id),
                            artifact_root_);
 }
 
 SearchPage<LoggedModel> LoggedModels::search(const std::vector<std::string>& experiment_ids,
                                              const SearchQuery& query) const {
+  return search(experiment_ids, query, {}, {});
+}
+
+SearchPage<LoggedModel> LoggedModels::search(const std::vector<std::string>& experiment_ids,
+                                             const SearchQuery& query,
+                                             const std::vector<Order>& orders,
+                                             const std::vector<Dataset>& datasets) const {
   SearchScope scope;
   scope.target = SearchTarget::kLoggedModels;
   scope.artifact_root = artifact_root_;
+  for (const Order& order : orders) {
+    scope.order_by.push_back(logged_model_order(order.field_name, order.ascending,
+                                                order.dataset_name, order.dataset_digest));
+  }
+  for (const Dataset& dataset : datasets) {
+    scope.datasets.push_back({dataset.name, std::nullopt});
+    if (!dataset.digest.empty()) scope.datasets.back().digest = dataset.digest;
+  }
   if (!experiment_ids.empty()) {
     scope.experiments.emplace();
     for (const std::string& id : experiment_ids) {
@@ -21497,6 +23006,7 @@ constexpr std::size_t kMaxKeyLength = 250;
 constexpr std::size_t kMaxParamValueLength = 6000;
 constexpr std::size_t kMaxTagValueLength = 8000;
 constexpr std::size_t kMaxExperimentTagValueLength = 5000;
+constexpr std::size_t kMaxRegistryTagValueLength = 100000;
 constexpr std::size_t kMaxInputTagKeyLength = 255;
 constexpr std::size_t kMaxInputTagValueLength = 500;
 constexpr std::size_t kMaxLocationLength = 2048;
@@ -21867,13 +23377,24 @@ void check_model_name(const std::string& name) {
   rules_check_path_like(name, "name");
 }
 
-void check_model_alias(const std::string& alias) {
+void check_registry_tag(const Tag& tag) {
+  check_key(tag.key, "key");
+  rules_check_length(tag.key, kMaxKeyLength, "key");
+  rules_check_utf8(tag.value, "value");
+  rules_check_length(tag.value, kMaxRegistryTagValueLength, "value");
+}
+
+void check_model_alias_name(const std::string& alias) {
   if (alias.empty()) rules_refuse("Registered model alias name cannot be empty.");
   if (!rules_ascii_word(alias, "-")) {
     rules_refuse("Invalid alias name: " + quoted(alias) +
                  ". Names may only contain alphanumerics, underscores (_), and dashes (-).");
   }
   rules_check_length(alias, kMaxAliasLength, "Registered model alias name");
+}
+
+void check_model_alias(const std::string& alias) {
+  check_model_alias_name(alias);
   if (to_lower(alias) == "latest")
     rules_refuse("'latest' alias name (case insensitive) is reserved.");
   const bool like_version =
@@ -24754,6 +26275,44 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
 
 }  // namespace mlrt
 
+// ---- tracking/tracking_inputs.cpp
+namespace mlrt {
+
+std::vector<DatasetSummary> TrackingStore::search_datasets(
+    const std::vector<std::string>& experiment_ids, std::size_t max_results) const {
+  std::vector<std::int64_t> experiments;
+  for (const std::string& id : experiment_ids) experiments.push_back(parse_experiment_id(id));
+  std::sort(experiments.begin(), experiments.end());
+  experiments.erase(std::unique(experiments.begin(), experiments.end()), experiments.end());
+  std::vector<DatasetSummary> found;
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  for (const std::int64_t experiment : experiments) {
+    Statement row = transaction.query(
+        "SELECT DISTINCT name, digest, context FROM datasets JOIN inputs USING (dataset) WHERE "
+        "experiment = ? ORDER BY name, digest, context",
+        experiment);
+    while (found.size() < max_results && row.step()) {
+      found.push_back({std::to_string(experiment), row.text(0), row.text(1), row.text(2)});
+    }
+  }
+  return found;
+}
+
+void TrackingStore::log_model_inputs(const std::string& run_id,
+                                     const std::vector<std::string>& model_ids) {
+  check_run_id(run_id);
+  for (const std::string& id : model_ids) check_logged_model_id(id);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const TrackingRunRow row = find_active_run_row(transaction, run_id);
+  for (const std::string& id : model_ids) {
+    transaction.run("INSERT OR IGNORE INTO model_inputs (run, model_id) VALUES (?, ?)", row.run,
+                    id);
+  }
+  transaction.commit();
+}
+
+}  // namespace mlrt
+
 // ---- tracking/tracking_logging.cpp
 namespace mlrt {
 namespace {
@@ -25135,6 +26694,11 @@ RunRecord full_run_record(Transaction& transaction, TrackingRunRow row,
         "SELECT model_id, step FROM outputs WHERE run = ? ORDER BY step, model_id", row.run);
     while (rows.step()) record.outputs.push_back({rows.text(0), rows.integer(1)});
   }
+  {
+    Statement rows = transaction.query(
+        "SELECT model_id FROM model_inputs WHERE run = ? ORDER BY model_id", row.run);
+    while (rows.step()) record.model_inputs.push_back(rows.text(0));
+  }
   return std::move(record);
 }
 
@@ -25414,95 +26978,616 @@ std::string TrackingStore::artifact_folder(const std::string& run_id, bool must_
 
 }  // namespace mlrt
 
+// ---- registry/model_uri.cpp
+namespace mlrt {
+namespace {
+
+constexpr std::string_view kModelUriPrefix = "models:/";
+
+}  // namespace
+
+bool is_models_uri(const std::string& uri) { return starts_with(uri, kModelUriPrefix); }
+
+ModelUri parse_model_uri(const std::string& uri) {
+  ModelUri found;
+  bool good = is_models_uri(uri);
+  const std::string rest = good ? uri.substr(kModelUriPrefix.size()) : std::string();
+  const std::size_t slash = rest.find('/');
+  if (is_logged_model_id(rest)) {
+    found.model_id = rest;
+  } else if (slash != std::string::npos) {
+    found.name = rest.substr(0, slash);
+    const std::string which = rest.substr(slash + 1);
+    long long number = 0;
+    if (to_lower(which) == "latest") {
+      found.latest = true;
+    } else if (is_stage(which)) {
+      found.stage = canonical_stage(which);
+    } else if (parse_int64(which, number) && number >= 1) {
+      found.version = number;
+    } else {
+      good = false;
+    }
+    good = good && !found.name.empty();
+  } else {
+    const std::size_t at = rest.rfind('@');
+    good = good && at != std::string::npos && at != 0 && at + 1 != rest.size();
+    if (good) {
+      found.name = rest.substr(0, at);
+      found.alias = rest.substr(at + 1);
+    }
+  }
+  if (good) return found;
+  throw Error(ErrorCode::kInvalidParameter,
+              quoted(uri, 300) +
+                  " names no model: it must be models:/<name>/<version>, models:/<name>/latest, "
+                  "models:/<name>/<stage>, models:/<name>@<alias> or models:/m-<id>");
+}
+
+}  // namespace mlrt
+
 // ---- registry/registry.cpp
 namespace mlrt {
 namespace {
 
-constexpr char kVersionColumns[] =
-    "SELECT version, source, run_id, description, creation_time FROM model_versions WHERE model = "
-    "? ";
+constexpr std::size_t kMaxRegistryUserBytes = 256;
 
-std::int64_t registry_find_model(Transaction& transaction, const std::string& name) {
+bool registry_is_prompt(const std::vector<Tag>& tags) {
+  for (const Tag& tag : tags) {
+    if (tag.key == kPromptTag) return true;
+  }
+  return false;
+}
+
+[[noreturn]] void registry_name_taken(Transaction& transaction, const std::string& name,
+                                      bool wants_prompt) {
+  bool has_prompt = false;
+  {
+    Statement row = transaction.query(
+        "SELECT 1 FROM registered_model_tags JOIN registered_models USING (model) WHERE name = ? "
+        "AND key = ?",
+        name, kPromptTag);
+    has_prompt = row.step();
+  }
+  const auto entity = [](bool prompt, bool title) {
+    return std::string(prompt ? (title ? "Prompt" : "prompt")
+                              : (title ? "Registered Model" : "registered model"));
+  };
+  if (has_prompt == wants_prompt) {
+    throw Error(ErrorCode::kAlreadyExists,
+                entity(wants_prompt, true) + " (name=" + name + ") already exists.");
+  }
+  throw Error(ErrorCode::kAlreadyExists,
+              "Tried to create a " + entity(wants_prompt, false) + " with name '" + name +
+                  "', but the name is already taken by a " + entity(has_prompt, false) +
+                  ". MLflow does not allow creating a model and a prompt with the same name.");
+}
+
+bool registry_has_name(Transaction& transaction, const std::string& name) {
+  return transaction.query("SELECT 1 FROM registered_models WHERE name = ?", name).step();
+}
+
+}  // namespace
+
+Registry::Registry(std::shared_ptr<Database> database, std::string artifact_root, std::string user)
+    : database_(std::move(database)),
+      artifact_root_(std::move(artifact_root)),
+      user_(std::move(user)) {}
+
+Registry Registry::acting_as(std::string user) const {
+  check_registry_text(user, "user", kMaxRegistryUserBytes);
+  return Registry(database_, artifact_root_, std::move(user));
+}
+
+RegisteredModel Registry::create_model(const std::string& name, const std::string& description,
+                                       const std::vector<Tag>& tags) {
+  check_model_name(name);
+  for (const Tag& tag : tags) check_registry_tag(tag);
+  check_registry_text(description, "description", kMaxDescriptionBytes);
+
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  if (registry_has_name(transaction, name)) {
+    registry_name_taken(transaction, name, registry_is_prompt(tags));
+  }
+  const std::int64_t now = now_ms();
+  const std::int64_t model = insert_model_row(transaction, name, description, now);
+  for (const Tag& tag : tags) {
+    transaction.run(
+        "INSERT OR REPLACE INTO registered_model_tags (model, key, value) VALUES (?, ?, ?)", model,
+        tag.key, tag.value);
+  }
+  write_registry_event(transaction, model, {now, user_, "create_model", "", 0, "", "", ""});
+  RegisteredModel created = read_model_row(transaction, model);
+  transaction.commit();
+  return created;
+}
+
+RegisteredModel Registry::model(const std::string& name) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return read_model_row(transaction, find_model_row(transaction, name));
+}
+
+SearchPage<RegisteredModel> Registry::search_models(const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kRegisteredModels;
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const SearchRows rows = search_store(transaction, scope, query);
+  SearchPage<RegisteredModel> page;
+  page.next_page_token = rows.next_page_token;
+  for (const SearchRow& row : rows.rows) page.items.push_back(read_model_row(transaction, row.row));
+  return page;
+}
+
+RegisteredModel Registry::rename_model(const std::string& name, const std::string& new_name) {
+  if (trim(new_name).empty()) {
+    throw Error(ErrorCode::kInvalidParameter, "Missing value for required parameter 'new_name'.");
+  }
+  check_model_name(new_name);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  const std::int64_t now = now_ms();
+  if (name != new_name) {
+    if (registry_has_name(transaction, new_name)) {
+      throw Error(ErrorCode::kAlreadyExists,
+                  "Registered Model (name=" + new_name + ") already exists.");
+    }
+    write_registry_event(transaction, model,
+                         {now, user_, "rename_model", "", 0, "", name, new_name});
+  }
+  transaction.run("UPDATE registered_models SET name = ?, last_update_time = ? WHERE model = ?",
+                  new_name, now, model);
+  transaction.run("UPDATE model_versions SET last_update_time = ? WHERE model = ?", now, model);
+  RegisteredModel renamed = read_model_row(transaction, model);
+  transaction.commit();
+  return renamed;
+}
+
+RegisteredModel Registry::update_model(const std::string& name, const std::string& description) {
+  check_registry_text(description, "description", kMaxDescriptionBytes);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  transaction.run(
+      "UPDATE registered_models SET description = ?, last_update_time = ? WHERE model = ?",
+      description, now_ms(), model);
+  RegisteredModel updated = read_model_row(transaction, model);
+  transaction.commit();
+  return updated;
+}
+
+void Registry::delete_model(const std::string& name) {
+  std::vector<std::string> files;
+  {
+    Transaction transaction(*database_, Transaction::Mode::kWrite);
+    const std::int64_t model = find_model_row(transaction, name);
+    {
+      Statement row =
+          transaction.query("SELECT source, storage FROM model_versions WHERE model = ?", model);
+      while (row.step()) note_files(row.text(0), row.text(1), files);
+    }
+    write_registry_event(transaction, model, {now_ms(), user_, "delete_model", "", 0, "", "", ""});
+    transaction.run("DELETE FROM registered_models WHERE model = ?", model);
+    transaction.commit();
+  }
+  drop_files(files);
+}
+
+void Registry::set_model_tag(const std::string& name, const std::string& key,
+                             const std::string& value) {
+  check_model_name(name);
+  check_registry_tag({key, value});
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  transaction.run(
+      "INSERT OR REPLACE INTO registered_model_tags (model, key, value) VALUES (?, ?, ?)",
+      find_model_row(transaction, name), key, value);
+  transaction.commit();
+}
+
+void Registry::delete_model_tag(const std::string& name, const std::string& key) {
+  check_model_name(name);
+  check_key(key, "key");
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  transaction.run("DELETE FROM registered_model_tags WHERE model = ? AND key = ?",
+                  find_model_row(transaction, name), key);
+  transaction.commit();
+}
+
+}  // namespace mlrt
+
+// ---- registry/registry_history.cpp
+// What was done to registered models, where versions come from, and the files that they need.
+
+namespace mlrt {
+namespace {
+
+// The name of a copy that registering made: the SHA-256 of its content.
+bool registry_is_copy(const std::string& name) {
+  constexpr std::size_t kDigits = 64;
+  return name.size() == kDigits + 5 && ends_with(name, ".mlrt") &&
+         name.find_first_not_of("0123456789abcdef") == kDigits;
+}
+
+}  // namespace
+
+std::string Registry::download_uri(const std::string& name, std::int64_t version) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const std::int64_t model = find_model_row(transaction, name);
+  find_version_row(transaction, model, name, version);
+  Statement row = transaction.query(
+      "SELECT iif(storage = '', source, storage) FROM model_versions WHERE model = ? AND version = "
+      "?",
+      model, version);
+  return row.step() ? row.text(0) : std::string();
+}
+
+ModelLineage Registry::lineage(const std::string& name, std::int64_t version) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  ModelLineage lineage;
+  lineage.version = find_version_row(transaction, find_model_row(transaction, name), name, version);
+  std::int64_t run = 0;
+  bool has_run = false;
+  if (!lineage.version.run_id.empty()) {
+    Statement row = transaction.query(
+        "SELECT run, name, status, experiment FROM runs WHERE run_id = ?", lineage.version.run_id);
+    has_run = row.step();
+    if (has_run) {
+      run = row.integer(0);
+      lineage.run_name = row.text(1);
+      lineage.run_status = row.text(2);
+      lineage.experiment_id = std::to_string(row.integer(3));
+    }
+  }
+  if (!lineage.version.model_id.empty()) {
+    Statement row = transaction.query("SELECT name, status FROM logged_models WHERE model_id = ?",
+                                      lineage.version.model_id);
+    if (row.step()) {
+      lineage.model_name = row.text(0);
+      lineage.model_status = row.text(1);
+    }
+  }
+  if (!has_run) return lineage;
+  Statement row = transaction.query(
+      "SELECT d.name, d.digest, d.source_type, d.source, i.context FROM inputs AS i JOIN datasets "
+      "AS d ON d.dataset = i.dataset WHERE i.run = ? ORDER BY d.name, d.digest, i.context",
+      run);
+  while (row.step()) {
+    DatasetInput dataset;
+    dataset.name = row.text(0);
+    dataset.digest = row.text(1);
+    dataset.source_type = row.text(2);
+    dataset.source = row.text(3);
+    dataset.context = row.text(4);
+    lineage.datasets.push_back(dataset);
+  }
+  return lineage;
+}
+
+std::vector<RegistryEvent> Registry::history(const std::string& name,
+                                             std::size_t max_results) const {
+  check_model_name(name);
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  std::vector<RegistryEvent> events;
+  {
+    Statement row = transaction.query(
+        "SELECT time, user, action, name, version, alias, old_value, new_value FROM "
+        "registry_history WHERE model IN (SELECT model FROM registered_models WHERE name = ?1 "
+        "UNION SELECT model FROM registry_history WHERE action = 'delete_model' AND name = ?1) "
+        "ORDER BY event DESC LIMIT ?2",
+        name, max_results == 0 ? std::int64_t{-1} : static_cast<std::int64_t>(max_results));
+    while (row.step()) {
+      RegistryEvent event;
+      event.time_ms = row.integer(0);
+      event.user = row.text(1);
+      event.action = row.text(2);
+      event.name = row.text(3);
+      event.version = row.integer(4);
+      event.alias = row.text(5);
+      event.before = row.text(6);
+      event.after = row.text(7);
+      events.push_back(event);
+    }
+  }
+  // A model that was imported has none; one that there never was is an error.
+  if (events.empty()) find_model_row(transaction, name);
+  return events;
+}
+
+std::uint64_t Registry::remove_files(const std::vector<std::string>& names, bool dry_run) {
+  const std::string folder = registry_models_folder(artifact_root_);
+  // While this lasts nobody registers a version that needs one of them.
+  Transaction transaction(*database_,
+                          dry_run ? Transaction::Mode::kRead : Transaction::Mode::kWrite);
+  std::set<std::string> needed;
+  {
+    Statement row = transaction.query("SELECT source, storage FROM model_versions");
+    while (row.step()) {
+      // By their names alone: the store may have been moved with its files.
+      for (const std::string& path : {row.text(0), row.text(1)}) needed.insert(fs::basename(path));
+    }
+  }
+  std::uint64_t bytes = 0;
+  for (const std::string& name : names) {
+    const std::string path = fs::join(folder, name);
+    if (needed.count(name) != 0 || !fs::is_file(path)) continue;
+    bytes += fs::file_size(path);
+    if (!dry_run) fs::remove_file(path);
+  }
+  return bytes;
+}
+
+std::uint64_t Registry::collect_garbage(bool dry_run) {
+  const std::string folder = registry_models_folder(artifact_root_);
+  if (artifact_root_.empty() || !fs::is_folder(folder)) return 0;
+  std::vector<std::string> copies;
+  for (std::string& name : fs::list(folder)) {
+    if (registry_is_copy(name)) copies.push_back(std::move(name));
+  }
+  return copies.empty() ? 0 : remove_files(copies, dry_run);
+}
+
+void Registry::note_files(const std::string& source, const std::string& storage,
+                          std::vector<std::string>& files) const {
+  for (const std::string& path : {source, storage}) {
+    const std::string name = fs::basename(path);
+    if (!artifact_root_.empty() && registry_is_copy(name)) files.push_back(name);
+  }
+}
+
+void Registry::drop_files(const std::vector<std::string>& files) noexcept {
+  if (files.empty()) return;
+  try {
+    remove_files(files, false);
+  } catch (const std::exception& error) {
+    // What was asked for is done; the next garbage collection finds the files.
+    log_warn("files of a deleted model were left behind", {{"error", error.what()}});
+  }
+}
+
+}  // namespace mlrt
+
+// ---- registry/registry_records.cpp
+namespace mlrt {
+namespace {
+
+constexpr const char* kRegistryStages[] = {"None", "Staging", "Production", "Archived"};
+
+const char* registry_find_stage(std::string_view stage) {
+  const std::string lower = to_lower(stage);
+  for (const char* known : kRegistryStages) {
+    if (to_lower(known) == lower) return known;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const char kPromptTag[] = "mlflow.prompt.is_prompt";
+
+bool is_stage(std::string_view text) { return registry_find_stage(text) != nullptr; }
+
+std::string canonical_stage(std::string_view stage) {
+  if (const char* known = registry_find_stage(stage)) return known;
+  throw Error(ErrorCode::kInvalidParameter,
+              "Invalid Model Version stage: " + quoted(stage) +
+                  ". Value must be one of None, Staging, Production, Archived.");
+}
+
+}  // namespace mlrt
+
+// ---- registry/registry_rows.cpp
+namespace mlrt {
+namespace {
+
+// So many names are looked at for the nearest one.
+constexpr char kRegistryNames[] = "SELECT name FROM registered_models ORDER BY name LIMIT 1000";
+
+constexpr char kVersionColumns[] =
+    "SELECT m.name, v.version, v.source, v.run_id, v.model_id, v.run_link, v.description, v.user, "
+    "v.stage, v.creation_time, v.last_update_time FROM model_versions AS v JOIN registered_models "
+    "AS m ON m.model = v.model WHERE v.model = ? ";
+
+ModelVersion registry_read_version(const Statement& row) {
+  ModelVersion version;
+  version.name = row.text(0);
+  version.version = row.integer(1);
+  version.source = row.text(2);
+  version.run_id = row.text(3);
+  version.model_id = row.text(4);
+  version.run_link = row.text(5);
+  version.description = row.text(6);
+  version.user = row.text(7);
+  version.stage = row.text(8);
+  version.creation_time_ms = row.integer(9);
+  version.last_update_time_ms = row.integer(10);
+  return version;
+}
+
+// Aliases and tags.
+void registry_complete_version(Transaction& transaction, std::int64_t model,
+                               ModelVersion& version) {
+  {
+    Statement row = transaction.query(
+        "SELECT alias FROM model_aliases WHERE model = ? AND version = ? ORDER BY alias", model,
+        version.version);
+    while (row.step()) version.aliases.push_back(row.text(0));
+  }
+  Statement row = transaction.query(
+      "SELECT key, value FROM model_version_tags WHERE model = ? AND version = ? ORDER BY key",
+      model, version.version);
+  while (row.step()) version.tags.push_back({row.text(0), row.text(1)});
+}
+
+std::vector<ModelVersion> registry_read_versions(Transaction& transaction, std::int64_t model,
+                                                 const std::string& sql) {
+  std::vector<ModelVersion> versions;
+  {
+    Statement row = transaction.query(sql, model);
+    while (row.step()) versions.push_back(registry_read_version(row));
+  }
+  for (ModelVersion& version : versions) registry_complete_version(transaction, model, version);
+  return versions;
+}
+
+}  // namespace
+
+std::string registry_models_folder(const std::string& artifact_root) {
+  return fs::join(artifact_root, "models");
+}
+
+std::int64_t find_model_row(Transaction& transaction, const std::string& name) {
   check_model_name(name);
   {
     Statement row = transaction.query("SELECT model FROM registered_models WHERE name = ?", name);
     if (row.step()) return row.integer(0);
   }
   std::vector<std::string> names;
-  Statement row = transaction.query("SELECT name FROM registered_models ORDER BY name");
+  Statement row = transaction.query(kRegistryNames);
   while (row.step()) names.push_back(row.text(0));
   throw Error(ErrorCode::kNotFound,
               "Registered Model with name=" + name + " not found" + did_you_mean(name, names));
 }
 
-ModelVersion registry_read_version(const Statement& row, const std::string& name) {
-  ModelVersion version;
-  version.name = name;
-  version.version = row.integer(0);
-  version.source = row.text(1);
-  version.run_id = row.text(2);
-  version.description = row.text(3);
-  version.creation_time_ms = row.integer(4);
-  return version;
-}
-
-void registry_add_aliases(Transaction& transaction, std::int64_t model, ModelVersion& version) {
-  Statement row = transaction.query(
-      "SELECT alias FROM model_aliases WHERE model = ? AND version = ? ORDER BY alias", model,
-      version.version);
-  while (row.step()) version.aliases.push_back(row.text(0));
-}
-
-ModelVersion registry_find_version(Transaction& transaction, std::int64_t model,
-                                   const std::string& name, std::int64_t number) {
-  static const std::string sql = std::string(kVersionColumns) + "AND version = ?";
-  ModelVersion version;
+ModelVersion find_version_row(Transaction& transaction, std::int64_t model, const std::string& name,
+                              std::int64_t version) {
+  static const std::string sql = std::string(kVersionColumns) + "AND v.version = ?";
+  ModelVersion found;
   {
-    Statement row = transaction.query(sql, model, number);
+    Statement row = transaction.query(sql, model, version);
     if (!row.step()) {
       throw Error(ErrorCode::kNotFound, "Model Version (name=" + name +
-                                            ", version=" + std::to_string(number) + ") not found");
+                                            ", version=" + std::to_string(version) + ") not found");
     }
-    version = registry_read_version(row, name);
+    found = registry_read_version(row);
   }
-  registry_add_aliases(transaction, model, version);
-  return version;
+  registry_complete_version(transaction, model, found);
+  return found;
 }
 
-void registry_put_alias(Transaction& transaction, std::int64_t model, const std::string& alias,
-                        std::int64_t version) {
-  transaction.run(
-      "INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT (model, "
-      "alias) DO UPDATE SET "
-      "version = excluded.version",
-      model, alias, version);
+std::vector<ModelVersion> version_rows(Transaction& transaction, std::int64_t model) {
+  static const std::string sql = std::string(kVersionColumns) + "ORDER BY v.version DESC";
+  return registry_read_versions(transaction, model, sql);
 }
 
-void registry_touch(Transaction& transaction, std::int64_t model, std::int64_t now) {
-  transaction.run("UPDATE registered_models SET last_update_time = ? WHERE model = ?", now, model);
+std::vector<ModelVersion> latest_version_rows(Transaction& transaction, std::int64_t model) {
+  static const std::string sql =
+      std::string(kVersionColumns) +
+      "AND v.version IN (SELECT max(l.version) FROM model_versions AS l WHERE l.model = v.model "
+      "GROUP BY l.stage) ORDER BY v.version";
+  return registry_read_versions(transaction, model, sql);
 }
 
-RegisteredModel registry_read_model(Transaction& transaction, std::int64_t id) {
-  RegisteredModel model;
+std::int64_t newest_version(Transaction& transaction, std::int64_t model,
+                            const std::string& stage) {
+  Statement row = transaction.query(
+      "SELECT coalesce(max(version), 0) FROM model_versions WHERE model = ?1 AND (?2 = '' OR stage "
+      "= ?2)",
+      model, stage);
+  return row.step() ? row.integer(0) : 0;
+}
+
+RegisteredModel read_model_row(Transaction& transaction, std::int64_t model) {
+  RegisteredModel found;
   {
     Statement row = transaction.query(
         "SELECT name, description, creation_time, last_update_time FROM registered_models WHERE "
         "model = ?",
-        id);
+        model);
     row.step();
-    model.name = row.text(0);
-    model.description = row.text(1);
-    model.creation_time_ms = row.integer(2);
-    model.last_update_time_ms = row.integer(3);
+    found.name = row.text(0);
+    found.description = row.text(1);
+    found.creation_time_ms = row.integer(2);
+    found.last_update_time_ms = row.integer(3);
   }
   {
-    static const std::string sql = std::string(kVersionColumns) + "ORDER BY version DESC";
-    Statement row = transaction.query(sql, id);
-    while (row.step()) model.versions.push_back(registry_read_version(row, model.name));
+    Statement row = transaction.query(
+        "SELECT key, value FROM registered_model_tags WHERE model = ? ORDER BY key", model);
+    while (row.step()) found.tags.push_back({row.text(0), row.text(1)});
   }
-  for (ModelVersion& version : model.versions) registry_add_aliases(transaction, id, version);
-  return model;
+  {
+    Statement row = transaction.query(
+        "SELECT alias, version FROM model_aliases WHERE model = ? ORDER BY alias", model);
+    while (row.step()) found.aliases.push_back({row.text(0), row.integer(1)});
+  }
+  found.latest_versions = latest_version_rows(transaction, model);
+  return found;
 }
+
+ModelVersion find_version_by_alias(Transaction& transaction, const std::string& name,
+                                   const std::string& alias) {
+  check_model_alias_name(alias);
+  const std::int64_t model = find_model_row(transaction, name);
+  if (to_lower(alias) == "latest") {
+    return find_version_by_uri(transaction, {name, 0, "", "", "", true});
+  }
+  std::int64_t number = 0;
+  {
+    Statement row = transaction.query(
+        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
+    if (row.step()) number = row.integer(0);
+  }
+  if (number > 0) return find_version_row(transaction, model, name, number);
+  std::vector<std::string> aliases;
+  Statement row =
+      transaction.query("SELECT alias FROM model_aliases WHERE model = ? LIMIT 1000", model);
+  while (row.step()) aliases.push_back(row.text(0));
+  throw Error(ErrorCode::kNotFound, "Registered model alias " + alias + " not found for model " +
+                                        name + did_you_mean(alias, aliases));
+}
+
+ModelVersion find_version_by_uri(Transaction& transaction, const ModelUri& uri) {
+  if (!uri.alias.empty()) return find_version_by_alias(transaction, uri.name, uri.alias);
+  const std::int64_t model = find_model_row(transaction, uri.name);
+  const std::int64_t number =
+      uri.version > 0 ? uri.version : newest_version(transaction, model, uri.stage);
+  if (number > 0) return find_version_row(transaction, model, uri.name, number);
+  throw Error(ErrorCode::kNotFound, uri.latest
+                                        ? "Latest version not found for model " + uri.name + "."
+                                        : "No versions of model with name '" + uri.name +
+                                              "' and stage '" + uri.stage + "' found");
+}
+
+std::int64_t insert_model_row(Transaction& transaction, const std::string& name,
+                              const std::string& description, std::int64_t now) {
+  // Above the numbers that the history knows of, so that it never mixes two models.
+  return transaction.insert(
+      "INSERT INTO registered_models (model, name, description, creation_time, last_update_time) "
+      "VALUES (1 + max((SELECT coalesce(max(model), 0) FROM registered_models), "
+      "(SELECT coalesce(max(model), 0) FROM registry_history)), ?, ?, ?, ?) RETURNING model",
+      name, description, now, now);
+}
+
+void touch_model_row(Transaction& transaction, std::int64_t model, std::int64_t now) {
+  transaction.run("UPDATE registered_models SET last_update_time = ? WHERE model = ?", now, model);
+}
+
+void check_registry_text(const std::string& text, const char* what, std::size_t max_bytes) {
+  if (!is_utf8(text)) {
+    throw Error(ErrorCode::kInvalidParameter, "'" + std::string(what) + "' is not valid UTF-8");
+  }
+  if (text.size() > max_bytes) {
+    throw Error(ErrorCode::kInvalidParameter, "'" + std::string(what) +
+                                                  "' exceeds the maximum length of " +
+                                                  std::to_string(max_bytes) + " bytes");
+  }
+}
+
+void write_registry_event(Transaction& transaction, std::int64_t model,
+                          const RegistryEvent& event) {
+  transaction.run(
+      "INSERT INTO registry_history (model, name, version, time, user, action, alias, old_value, "
+      "new_value) SELECT model, name, ?, ?, ?, ?, ?, ?, ? FROM registered_models WHERE model = ?",
+      event.version, event.time_ms, event.user, event.action, event.alias, event.before,
+      event.after, model);
+}
+
+}  // namespace mlrt
+
+// ---- registry/registry_versions.cpp
+// Versions of registered models: making, finding and changing them.
+
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kMaxSourceBytes = 65535;
 
 // Undoes what a caller placed, unless all went well.
 class RegistryPlacement {
@@ -25521,118 +27606,345 @@ class RegistryPlacement {
   ModelFiles* files_;
 };
 
+LoggedModel registry_logged_model(Transaction& transaction, const std::string& model_id) {
+  LoggedModel model = find_logged_model(transaction, model_id).record;
+  if (model.lifecycle_stage == "active") return model;
+  throw Error(ErrorCode::kNotFound, "Logged model with ID '" + model_id + "' not found.");
+}
+
+// What a version takes over from what its source names.
+struct RegistryOrigin {
+  std::string run_id, model_id, storage;
+};
+
+RegistryOrigin registry_origin(Transaction& transaction, const Registry::NewVersion& wanted) {
+  RegistryOrigin origin{wanted.run_id, wanted.model_id, ""};
+  if (is_models_uri(wanted.source)) {
+    try {
+      const ModelUri uri = parse_model_uri(wanted.source);
+      if (!uri.model_id.empty()) {
+        const LoggedModel model = registry_logged_model(transaction, uri.model_id);
+        if (origin.run_id.empty()) origin.run_id = model.source_run_id;
+        if (origin.model_id.empty()) origin.model_id = uri.model_id;
+      } else {
+        const ModelVersion version = find_version_by_uri(transaction, uri);
+        if (origin.run_id.empty()) origin.run_id = version.run_id;
+        if (origin.model_id.empty()) origin.model_id = version.model_id;
+        Statement row = transaction.query(
+            "SELECT iif(storage = '', source, storage) FROM model_versions JOIN registered_models "
+            "USING (model) WHERE name = ? AND version = ?",
+            version.name, version.version);
+        if (row.step()) origin.storage = row.text(0);
+      }
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter)
+        throw;
+      throw Error(error.code(), "Unable to fetch model from model URI source artifact location '" +
+                                    wanted.source + "'. Error: " + error.message());
+    }
+  }
+  if (origin.run_id.empty() && !origin.model_id.empty()) {
+    origin.run_id = registry_logged_model(transaction, origin.model_id).source_run_id;
+  }
+  return origin;
+}
+
+void registry_put_alias(Transaction& transaction, std::int64_t model, const std::string& alias,
+                        std::int64_t version, const std::string& user, std::int64_t now) {
+  std::string before;
+  {
+    Statement row = transaction.query(
+        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
+    if (row.step()) before = std::to_string(row.integer(0));
+  }
+  const std::string after = std::to_string(version);
+  if (before == after) return;
+  transaction.run(
+      "INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT (model, "
+      "alias) DO UPDATE SET version = excluded.version",
+      model, alias, version);
+  write_registry_event(transaction, model,
+                       {now, user, "set_alias", "", version, alias, before, after});
+}
+
+// Adds the version to the tag by which MLflow shows where a logged model is registered:
+// [{"name": "taxi", "version": 1}].
+void registry_link_logged_model(Transaction& transaction, const std::string& model_id,
+                                const std::string& name, std::int64_t version) {
+  constexpr char kTag[] = "mlflow.modelVersions";
+  constexpr std::size_t kMaxBytes = 100000;
+  std::int64_t model = 0;
+  std::string value;
+  {
+    Statement row = transaction.query(
+        "SELECT m.model, t.value FROM logged_models AS m LEFT JOIN logged_model_tags AS t ON "
+        "t.model = m.model AND t.key = ? WHERE m.model_id = ?",
+        kTag, model_id);
+    if (!row.step()) return;
+    model = row.integer(0);
+    value = row.text(1);
+  }
+  const std::string entry = "{\"name\": " + Json(name).dump(-1, ' ', true) +
+                            ", \"version\": " + std::to_string(version) + "}";
+  if (value.size() > kMaxBytes) return;
+  if (starts_with(value, "[{") && value.back() == ']') {
+    value.back() = ',';
+    value += " " + entry + "]";
+  } else {
+    value = "[" + entry + "]";
+  }
+  transaction.run("INSERT OR REPLACE INTO logged_model_tags (model, key, value) VALUES (?, ?, ?)",
+                  model, kTag, value);
+}
+
+void registry_check_new_version(const Registry::NewVersion& wanted) {
+  check_model_name(wanted.name);
+  for (const Tag& tag : wanted.tags) check_registry_tag(tag);
+  if (!wanted.alias.empty()) check_model_alias(wanted.alias);
+  if (wanted.source.empty())
+    throw Error(ErrorCode::kInvalidParameter, "Missing value for required parameter 'source'.");
+  check_registry_text(wanted.source, "source", kMaxSourceBytes);
+  if (!wanted.run_id.empty()) check_run_id(wanted.run_id);
+  if (!wanted.model_id.empty()) check_logged_model_id(wanted.model_id);
+  check_registry_text(wanted.run_link, "run_link", kMaxSourceBytes);
+  check_registry_text(wanted.description, "description", kMaxDescriptionBytes);
+}
+
 }  // namespace
 
-Registry::Registry(std::shared_ptr<Database> database) : database_(std::move(database)) {}
-
-ModelVersion Registry::register_version(const std::string& name, const std::string& source,
-                                        const std::string& run_id, const std::string& alias,
-                                        const std::string& description, ModelFiles* files) {
-  check_model_name(name);
-  if (!alias.empty()) check_model_alias(alias);
-  if (source.empty())
-    throw Error(ErrorCode::kInvalidParameter, "Missing value for required parameter 'source'.");
-  if (!run_id.empty()) check_run_id(run_id);
-  if (!is_utf8(description))
-    throw Error(ErrorCode::kInvalidParameter, "'description' is not valid UTF-8");
-
+ModelVersion Registry::create_version(const NewVersion& wanted) {
+  registry_check_new_version(wanted);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
   // Files are placed while no other process can register anything, so that taking them back after a
   // failure can't pull them from under another version.
-  RegistryPlacement placement(files);
+  RegistryPlacement placement(wanted.files);
   const std::int64_t now = now_ms();
-  transaction.run(
-      "INSERT INTO registered_models (name, creation_time, last_update_time) VALUES (?, ?, ?) "
-      "ON CONFLICT (name) DO UPDATE SET last_update_time = excluded.last_update_time",
-      name, now, now);
-  const std::int64_t model = registry_find_model(transaction, name);
+  const RegistryOrigin origin = registry_origin(transaction, wanted);
+  if (wanted.create_model &&
+      !transaction.query("SELECT 1 FROM registered_models WHERE name = ?", wanted.name).step()) {
+    const std::int64_t created = insert_model_row(transaction, wanted.name, "", now);
+    write_registry_event(transaction, created, {now, user_, "create_model", "", 0, "", "", ""});
+  }
+  const std::int64_t model = find_model_row(transaction, wanted.name);
+  touch_model_row(transaction, model, now);
   const std::int64_t number = transaction.insert(
-      "INSERT INTO model_versions (model, version, source, run_id, description, creation_time, "
-      "last_update_time) "
-      "SELECT ?, coalesce(max(version), 0) + 1, ?, ?, ?, ?, ? FROM model_versions WHERE model = ? "
-      "RETURNING version",
-      model, source, run_id, description, now, now, model);
-  if (!alias.empty()) registry_put_alias(transaction, model, alias, number);
-  ModelVersion version = registry_find_version(transaction, model, name, number);
+      "INSERT INTO model_versions (model, version, source, storage, run_id, model_id, run_link, "
+      "description, user, creation_time, last_update_time) SELECT model, 1 + "
+      "max(last_deleted_version, (SELECT coalesce(max(v.version), 0) FROM model_versions AS v "
+      "WHERE v.model = m.model)), ?, ?, ?, ?, ?, ?, ?, ?, ? FROM registered_models AS m WHERE "
+      "model = ? RETURNING version",
+      wanted.source, origin.storage, origin.run_id, origin.model_id, wanted.run_link,
+      wanted.description, user_, now, now, model);
+  for (const Tag& tag : wanted.tags) {
+    transaction.run(
+        "INSERT OR REPLACE INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, "
+        "?)",
+        model, number, tag.key, tag.value);
+  }
+  write_registry_event(transaction, model, {now, user_, "create_version", "", number, "", "", ""});
+  if (!origin.model_id.empty()) {
+    registry_link_logged_model(transaction, origin.model_id, wanted.name, number);
+  }
+  if (!wanted.alias.empty()) {
+    registry_put_alias(transaction, model, wanted.alias, number, user_, now);
+  }
+  ModelVersion version = find_version_row(transaction, model, wanted.name, number);
   transaction.commit();
   placement.keep();
   return version;
 }
 
-std::vector<RegisteredModel> Registry::list_models() const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  std::vector<std::int64_t> ids;
-  {
-    Statement row = transaction.query("SELECT model FROM registered_models ORDER BY name");
-    while (row.step()) ids.push_back(row.integer(0));
-  }
-  std::vector<RegisteredModel> models;
-  for (std::int64_t id : ids) models.push_back(registry_read_model(transaction, id));
-  return models;
-}
-
-RegisteredModel Registry::model(const std::string& name) const {
-  Transaction transaction(*database_, Transaction::Mode::kRead);
-  return registry_read_model(transaction, registry_find_model(transaction, name));
-}
-
 ModelVersion Registry::version(const std::string& name, std::int64_t version) const {
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return registry_find_version(transaction, registry_find_model(transaction, name), name, version);
+  return find_version_row(transaction, find_model_row(transaction, name), name, version);
+}
+
+std::vector<ModelVersion> Registry::versions(const std::string& name) const {
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return version_rows(transaction, find_model_row(transaction, name));
 }
 
 ModelVersion Registry::latest_version(const std::string& name) const {
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  const std::int64_t model = registry_find_model(transaction, name);
-  std::int64_t number = 0;
-  {
-    Statement row = transaction.query(
-        "SELECT coalesce(max(version), 0) FROM model_versions WHERE model = ?", model);
-    row.step();
-    number = row.integer(0);
+  ModelUri uri;
+  uri.name = name;
+  uri.latest = true;
+  return find_version_by_uri(transaction, uri);
+}
+
+std::vector<ModelVersion> Registry::latest_versions(const std::string& name,
+                                                    const std::vector<std::string>& stages) const {
+  std::vector<std::string> wanted;
+  for (const std::string& stage : stages) wanted.push_back(canonical_stage(stage));
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  std::vector<ModelVersion> found;
+  for (ModelVersion& version :
+       latest_version_rows(transaction, find_model_row(transaction, name))) {
+    bool fits = wanted.empty();
+    for (const std::string& stage : wanted) fits = fits || stage == version.stage;
+    if (fits) found.push_back(std::move(version));
   }
-  if (number == 0)
-    throw Error(ErrorCode::kNotFound, "Latest version not found for model " + name + ".");
-  return registry_find_version(transaction, model, name, number);
+  return found;
 }
 
 ModelVersion Registry::version_by_alias(const std::string& name, const std::string& alias) const {
-  check_model_alias(alias);
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  const std::int64_t model = registry_find_model(transaction, name);
-  std::int64_t number = 0;
+  return find_version_by_alias(transaction, name, alias);
+}
+
+ModelVersion Registry::version_by_uri(const std::string& uri) const {
+  const ModelUri parsed = parse_model_uri(uri);
+  if (!parsed.model_id.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                quoted(uri, 300) + " names a logged model, not a version of a registered one");
+  }
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  return find_version_by_uri(transaction, parsed);
+}
+
+SearchPage<ModelVersion> Registry::search_versions(const SearchQuery& query) const {
+  SearchScope scope;
+  scope.target = SearchTarget::kModelVersions;
+  Transaction transaction(*database_, Transaction::Mode::kRead);
+  const SearchRows rows = search_store(transaction, scope, query);
+  SearchPage<ModelVersion> page;
+  page.next_page_token = rows.next_page_token;
+  for (const SearchRow& row : rows.rows) {
+    page.items.push_back(find_version_row(transaction, row.row, "", row.version));
+  }
+  return page;
+}
+
+ModelVersion Registry::update_version(const std::string& name, std::int64_t version,
+                                      const std::string& description) {
+  check_registry_text(description, "description", kMaxDescriptionBytes);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  find_version_row(transaction, model, name, version);
+  transaction.run(
+      "UPDATE model_versions SET description = ?, last_update_time = ? WHERE model = ? AND version "
+      "= ?",
+      description, now_ms(), model, version);
+  ModelVersion updated = find_version_row(transaction, model, name, version);
+  transaction.commit();
+  return updated;
+}
+
+void Registry::delete_version(const std::string& name, std::int64_t version) {
+  std::vector<std::string> files;
   {
-    Statement row = transaction.query(
-        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
-    if (row.step()) number = row.integer(0);
+    Transaction transaction(*database_, Transaction::Mode::kWrite);
+    const std::int64_t model = find_model_row(transaction, name);
+    const ModelVersion found = find_version_row(transaction, model, name, version);
+    {
+      Statement row = transaction.query(
+          "SELECT source, storage FROM model_versions WHERE model = ? AND version = ?", model,
+          version);
+      if (row.step()) note_files(row.text(0), row.text(1), files);
+    }
+    const std::int64_t now = now_ms();
+    transaction.run("DELETE FROM model_versions WHERE model = ? AND version = ?", model, version);
+    transaction.run(
+        "UPDATE registered_models SET last_update_time = ?, last_deleted_version = "
+        "max(last_deleted_version, ?) WHERE model = ?",
+        now, version, model);
+    write_registry_event(transaction, model,
+                         {now, user_, "delete_version", "", version, "", found.stage, ""});
+    transaction.commit();
   }
-  if (number == 0) {
-    std::vector<std::string> aliases;
-    Statement row =
-        transaction.query("SELECT alias FROM model_aliases WHERE model = ? ORDER BY alias", model);
-    while (row.step()) aliases.push_back(row.text(0));
-    throw Error(ErrorCode::kNotFound, "Registered model alias " + alias + " not found for model " +
-                                          name + did_you_mean(alias, aliases));
+  drop_files(files);
+}
+
+void Registry::set_version_tag(const std::string& name, std::int64_t version,
+                               const std::string& key, const std::string& value) {
+  check_model_name(name);
+  check_registry_tag({key, value});
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  find_version_row(transaction, model, name, version);
+  transaction.run(
+      "INSERT OR REPLACE INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?)",
+      model, version, key, value);
+  transaction.commit();
+}
+
+void Registry::delete_version_tag(const std::string& name, std::int64_t version,
+                                  const std::string& key) {
+  check_model_name(name);
+  check_key(key, "key");
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  find_version_row(transaction, model, name, version);
+  transaction.run("DELETE FROM model_version_tags WHERE model = ? AND version = ? AND key = ?",
+                  model, version, key);
+  transaction.commit();
+}
+
+ModelVersion Registry::set_stage(const std::string& name, std::int64_t version,
+                                 const std::string& stage, bool archive_existing) {
+  const std::string wanted = canonical_stage(stage);
+  if (archive_existing && wanted != "Staging" && wanted != "Production") {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Model version transition cannot archive existing model versions because '" +
+                    wanted +
+                    "' is not an Active stage. Valid stages are ['Staging', "
+                    "'Production']");
   }
-  return registry_find_version(transaction, model, name, number);
+  Transaction transaction(*database_, Transaction::Mode::kWrite);
+  const std::int64_t model = find_model_row(transaction, name);
+  const std::string before = find_version_row(transaction, model, name, version).stage;
+  const std::int64_t now = now_ms();
+  const auto move = [&](std::int64_t which, const std::string& from, const std::string& to) {
+    transaction.run(
+        "UPDATE model_versions SET stage = ?, last_update_time = ? WHERE model = ? AND version = ?",
+        to, now, model, which);
+    if (from == to) return;
+    write_registry_event(transaction, model, {now, user_, "set_stage", "", which, "", from, to});
+  };
+  if (archive_existing) {
+    std::vector<std::int64_t> others;
+    {
+      Statement row = transaction.query(
+          "SELECT version FROM model_versions WHERE model = ? AND stage = ? AND version <> ? ORDER "
+          "BY version",
+          model, wanted, version);
+      while (row.step()) others.push_back(row.integer(0));
+    }
+    for (const std::int64_t other : others) move(other, wanted, "Archived");
+  }
+  move(version, before, wanted);
+  touch_model_row(transaction, model, now);
+  ModelVersion moved = find_version_row(transaction, model, name, version);
+  transaction.commit();
+  return moved;
 }
 
 void Registry::set_alias(const std::string& name, const std::string& alias, std::int64_t version) {
+  check_model_name(name);
   check_model_alias(alias);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const std::int64_t model = registry_find_model(transaction, name);
-  registry_find_version(transaction, model, name, version);
-  registry_put_alias(transaction, model, alias, version);
-  registry_touch(transaction, model, now_ms());
+  const std::int64_t model = find_model_row(transaction, name);
+  find_version_row(transaction, model, name, version);
+  registry_put_alias(transaction, model, alias, version, user_, now_ms());
   transaction.commit();
 }
 
 void Registry::delete_alias(const std::string& name, const std::string& alias) {
-  check_model_alias(alias);
+  check_model_name(name);
+  check_model_alias_name(alias);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
-  const std::int64_t model = registry_find_model(transaction, name);
+  const std::int64_t model = find_model_row(transaction, name);
+  std::int64_t version = 0;
+  {
+    Statement row = transaction.query(
+        "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
+    if (row.step()) version = row.integer(0);
+  }
+  if (version == 0) return;
   transaction.run("DELETE FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
-  registry_touch(transaction, model, now_ms());
+  write_registry_event(
+      transaction, model,
+      {now_ms(), user_, "delete_alias", "", version, alias, std::to_string(version), ""});
   transaction.commit();
 }
 
@@ -26290,9 +28602,6 @@ std::unique_ptr<ScoringService> start_scoring_service(std::shared_ptr<const Mode
 namespace mlrt {
 namespace {
 
-constexpr std::string_view kModelsPrefix = "models:/";
-constexpr std::string_view kRunsPrefix = "runs:/";
-
 std::string session_store_path(const std::string& wanted) {
   if (!wanted.empty()) return wanted;
   const char* variable = std::getenv("MLRT_STORE");
@@ -26330,152 +28639,6 @@ std::string session_experiment_id(TrackingStore& tracking, const std::string& na
   auto found = tracking.experiment_by_name(name);
   if (!found) throw Error(ErrorCode::kConflict, "the experiment " + quoted(name) + " vanished");
   return found->id;
-}
-
-// "file://", "s3://", "modells:/": something with a scheme, not a path.
-bool session_has_scheme(const std::string& uri) {
-  const std::size_t colon = uri.find(":/");
-  if (colon == std::string::npos || colon == 0) return false;
-  return uri.substr(0, colon).find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") ==
-         std::string::npos;
-}
-
-[[noreturn]] void session_refuse_uri(const std::string& uri) {
-  throw Error(
-      ErrorCode::kInvalidParameter,
-      quoted(uri, 300) +
-          " names no model: it must be models:/<name>/<version>, models:/<name>/latest, "
-          "models:/<name>@<alias>, models:/m-<id>, runs:/<run id>/<path>, or the path of a bundle "
-          "or model folder");
-}
-
-// "runs:/<id>/<path>" as (id, path).
-std::pair<std::string, std::string> session_split_run_uri(const std::string& uri) {
-  const std::string rest = uri.substr(kRunsPrefix.size());
-  const std::size_t slash = rest.find('/');
-  if (slash == 0 || slash == std::string::npos || slash + 1 == rest.size()) session_refuse_uri(uri);
-  return {rest.substr(0, slash), rest.substr(slash + 1)};
-}
-
-std::string session_resolve_run(const SessionState& state, const std::string& uri) {
-  const auto [run_id, path] = session_split_run_uri(uri);
-  return state.artifacts.locate(run_id, path);
-}
-
-// "models:/m-<32 hex digits>" as the id; "" for another URI.
-std::string session_logged_model_id(const std::string& uri) {
-  if (!starts_with(uri, kModelsPrefix)) return {};
-  std::string id = uri.substr(kModelsPrefix.size());
-  return is_logged_model_id(id) ? id : std::string();
-}
-
-std::string session_resolve_logged_model(const SessionState& state, const std::string& model_id) {
-  const LoggedModel model = state.logged_models.get(model_id);
-  if (fs::exists(model.artifact_folder)) return model.artifact_folder;
-  throw Error(ErrorCode::kNotFound,
-              "the logged model " + model_id + " (" + logged_model_status_name(model.status) +
-                  ") has no files: there is no " + quoted(model.artifact_folder, 300));
-}
-
-ModelVersion session_find_version(const SessionState& state, const std::string& uri) {
-  const std::string rest = uri.substr(kModelsPrefix.size());
-  const std::size_t slash = rest.find('/');
-  if (slash != std::string::npos) {
-    const std::string name = rest.substr(0, slash);
-    const std::string version = rest.substr(slash + 1);
-    if (name.empty()) session_refuse_uri(uri);
-    if (version == "latest") return state.registry.latest_version(name);
-    long long number = 0;
-    if (!parse_int64(version, number) || number < 1) session_refuse_uri(uri);
-    return state.registry.version(name, number);
-  }
-  const std::size_t at = rest.rfind('@');
-  if (at == std::string::npos || at == 0 || at + 1 == rest.size()) session_refuse_uri(uri);
-  return state.registry.version_by_alias(rest.substr(0, at), rest.substr(at + 1));
-}
-
-std::string session_models_folder(const SessionState& state) {
-  return fs::join(state.tracking.artifact_root(), "models");
-}
-
-std::string session_resolve_version(const SessionState& state, const ModelVersion& version) {
-  if (starts_with(version.source, kRunsPrefix)) return session_resolve_run(state, version.source);
-  const std::string logged = session_logged_model_id(version.source);
-  if (!logged.empty()) return session_resolve_logged_model(state, logged);
-  if (fs::exists(version.source)) return version.source;
-  // The store may have been moved with its artifacts; copies are named by their content.
-  std::string moved = fs::join(session_models_folder(state), fs::basename(version.source));
-  if (fs::exists(moved)) return moved;
-  throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
-                                        " of the model " + quoted(version.name) +
-                                        " are gone: there is no " + quoted(version.source, 300));
-}
-
-// A bundle under a temporary name, which gets its name once the version is being registered.
-class SessionModelCopy final : public ModelFiles {
- public:
-  explicit SessionModelCopy(std::string folder)
-      : folder_(std::move(folder)), temporary_(fs::join(folder_, "." + random_hex(8) + ".tmp")) {}
-  ~SessionModelCopy() override {
-    if (!renamed_) remove(temporary_);
-  }
-
-  const std::string& temporary() const { return temporary_; }
-  const std::string& target() const { return target_; }
-  void set_digest(const std::string& digest) { target_ = fs::join(folder_, digest + ".mlrt"); }
-
-  void place() override {
-    existed_ = fs::exists(target_);
-    // Also where it exists: the bytes are the same, unless the disk has spoilt them.
-    fs::rename(temporary_, target_);
-    renamed_ = true;
-  }
-  void take_back() noexcept override {
-    if (!existed_) remove(target_);
-  }
-
- private:
-  static void remove(const std::string& path) noexcept {
-    try {
-      fs::remove_file(path);
-    } catch (const std::exception& error) {
-      log_warn("a file was left behind", {{"path", path}, {"error", error.what()}});
-    }
-  }
-
-  std::string folder_, temporary_, target_;
-  bool existed_ = false;  // the target, before
-  bool renamed_ = false;
-};
-
-// A model's own faults are told by its files' names: which model it is, only the caller knows.
-std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
-  try {
-    return Model::load(files);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInvalidParameter) throw;
-    throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
-  }
-}
-
-// Packs or copies the model at `path`, after having loaded it.
-void session_copy_model(const std::string& path, SessionModelCopy& copy) {
-  if (fs::is_folder(path)) {
-    const auto files = open_model_folder(path);
-    session_load_files(path, *files);
-    copy.set_digest(write_bundle(copy.temporary(), *files));
-    return;
-  }
-  const auto bundle = Bundle::open(path);
-  bundle->verify();
-  session_load_files(path, *bundle);
-  fs::copy_file(path, copy.temporary());
-  const std::string digest = Bundle::open(copy.temporary())->digest();
-  if (digest != bundle->digest()) {
-    throw Error(ErrorCode::kConflict, quoted(path, 300) + " changed while it was being copied");
-  }
-  copy.set_digest(digest);
 }
 
 }  // namespace
@@ -26579,27 +28742,221 @@ Run Session::resume_run(const std::string& run_id) {
   return Run(state_, state_->tracking.update_run(run_id, update));
 }
 
+}  // namespace mlrt
+
+// ---- api/session_models.cpp
+// Models by their names: registering, resolving and loading them.
+
+namespace mlrt {
+namespace {
+
+constexpr std::string_view kRunsPrefix = "runs:/";
+constexpr std::string_view kProxiedPrefix = "mlflow-artifacts:";
+// Versions that name versions: so many steps are gone.
+constexpr int kMaxVersionLinks = 8;
+
+// "file://", "s3://", "modells:/": something with a scheme, not a path.
+bool session_has_scheme(const std::string& uri) {
+  const std::size_t colon = uri.find(":/");
+  if (colon == std::string::npos || colon == 0) return false;
+  return uri.substr(0, colon).find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") ==
+         std::string::npos;
+}
+
+[[noreturn]] void session_refuse_uri(const std::string& uri) {
+  throw Error(ErrorCode::kInvalidParameter,
+              quoted(uri, 300) +
+                  " names no model: it must be models:/<name>/<version>, models:/<name>/latest, "
+                  "models:/<name>/<stage>, models:/<name>@<alias>, models:/m-<id>, runs:/<run "
+                  "id>/<path>, or the path of a bundle "
+                  "or model folder");
+}
+
+// "runs:/<id>/<path>" as (id, path).
+std::pair<std::string, std::string> session_split_run_uri(const std::string& uri) {
+  const std::string rest = uri.substr(kRunsPrefix.size());
+  const std::size_t slash = rest.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == rest.size()) session_refuse_uri(uri);
+  return {rest.substr(0, slash), rest.substr(slash + 1)};
+}
+
+std::string session_resolve_run(const SessionState& state, const std::string& uri) {
+  const auto [run_id, path] = session_split_run_uri(uri);
+  return state.artifacts.locate(run_id, path);
+}
+
+std::string session_resolve_logged_model(const SessionState& state, const std::string& model_id) {
+  const LoggedModel model = state.logged_models.get(model_id);
+  if (fs::exists(model.artifact_folder)) return model.artifact_folder;
+  throw Error(ErrorCode::kNotFound,
+              "the logged model " + model_id + " (" + logged_model_status_name(model.status) +
+                  ") has no files: there is no " + quoted(model.artifact_folder, 300));
+}
+
+std::string session_models_folder(const SessionState& state) {
+  return registry_models_folder(state.tracking.artifact_root());
+}
+
+// What artifact_uri of a tracking server with proxied artifacts leads to:
+// "mlflow-artifacts:/<experiment>/<run id>/artifacts/<path>" or
+// "mlflow-artifacts:/<experiment>/models/<model id>/artifacts/<path>"; a host may stand before it.
+// Empty if it is neither.
+std::string session_resolve_proxied(const SessionState& state, const std::string& uri) {
+  std::string path = uri.substr(kProxiedPrefix.size());
+  if (starts_with(path, "//")) path = path.substr(std::min(path.size(), path.find('/', 2)));
+  std::vector<std::string> parts = split(path, '/');
+  parts.erase(std::remove(parts.begin(), parts.end(), ""), parts.end());
+  const std::size_t owner = parts.size() > 2 && parts[1] == "models" ? 2 : 1;
+  if (parts.size() < owner + 2 || parts[owner + 1] != "artifacts") return {};
+  const std::string id = parts[owner];
+  parts.erase(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(owner) + 2);
+  return state.artifacts.locate(id, join(parts, "/"));
+}
+
+// The same for a folder of this machine that is not where it was, by the ids in its path.
+std::string session_resolve_moved(const SessionState& state, const ModelVersion& version,
+                                  const std::string& path) {
+  const std::string copy = fs::join(session_models_folder(state), fs::basename(path));
+  if (fs::exists(copy)) return copy;  // copies are named by their content
+  for (const std::string& owner : {version.model_id, version.run_id}) {
+    const std::string folder = "/" + owner + "/artifacts";
+    const std::size_t at = owner.empty() ? std::string::npos : path.rfind(folder);
+    if (at == std::string::npos) continue;
+    const std::string rest = path.substr(at + folder.size());
+    if (rest.empty() || rest[0] == '/') {
+      return state.artifacts.locate(owner, rest.empty() ? "" : rest.substr(1));
+    }
+  }
+  return {};
+}
+
+std::string session_resolve_version(const SessionState& state, const ModelVersion& version,
+                                    int depth = 0) {
+  std::string uri = state.registry.download_uri(version.name, version.version);
+  if (starts_with(uri, kRunsPrefix)) return session_resolve_run(state, uri);
+  std::string found;
+  if (is_models_uri(uri)) {
+    const ModelUri parsed = parse_model_uri(uri);
+    if (!parsed.model_id.empty()) return session_resolve_logged_model(state, parsed.model_id);
+    if (depth < kMaxVersionLinks) {
+      return session_resolve_version(state, state.registry.version_by_uri(uri), depth + 1);
+    }
+  } else if (starts_with(uri, kProxiedPrefix)) {
+    found = session_resolve_proxied(state, uri);
+  } else {
+    if (starts_with(uri, "file:/")) uri = checked_artifact_location(uri);
+    found = fs::exists(uri) ? uri : session_resolve_moved(state, version, uri);
+  }
+  if (!found.empty()) return found;
+  throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
+                                        " of the model " + quoted(version.name) +
+                                        " are gone: there is no " + quoted(uri, 300));
+}
+
+// A bundle under a temporary name, which gets its name once the version is being registered.
+class SessionModelCopy final : public ModelFiles {
+ public:
+  explicit SessionModelCopy(std::string folder)
+      : folder_(std::move(folder)), temporary_(fs::join(folder_, "." + random_hex(8) + ".tmp")) {}
+  ~SessionModelCopy() override {
+    if (!renamed_) remove(temporary_);
+  }
+
+  const std::string& temporary() const { return temporary_; }
+  const std::string& target() const { return target_; }
+  void set_digest(const std::string& digest) { target_ = fs::join(folder_, digest + ".mlrt"); }
+
+  void place() override {
+    existed_ = fs::exists(target_);
+    // Also where it exists: the bytes are the same, unless the disk has spoilt them.
+    fs::rename(temporary_, target_);
+    renamed_ = true;
+  }
+  void take_back() noexcept override {
+    if (!existed_) remove(target_);
+  }
+
+ private:
+  static void remove(const std::string& path) noexcept {
+    try {
+      fs::remove_file(path);
+    } catch (const std::exception& error) {
+      log_warn("a file was left behind", {{"path", path}, {"error", error.what()}});
+    }
+  }
+
+  std::string folder_, temporary_, target_;
+  bool existed_ = false;  // the target, before
+  bool renamed_ = false;
+};
+
+// A model's own faults are told by its files' names: which model it is, only the caller knows.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+  try {
+    return Model::load(files);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidParameter) throw;
+    throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
+  }
+}
+
+// Packs or copies the model at `path`, after having loaded it.
+void session_copy_model(const std::string& path, SessionModelCopy& copy) {
+  if (fs::is_folder(path)) {
+    const auto files = open_model_folder(path);
+    session_load_files(path, *files);
+    copy.set_digest(write_bundle(copy.temporary(), *files));
+    return;
+  }
+  const auto bundle = Bundle::open(path);
+  bundle->verify();
+  session_load_files(path, *bundle);
+  fs::copy_file(path, copy.temporary());
+  const std::string digest = Bundle::open(copy.temporary())->digest();
+  if (digest != bundle->digest()) {
+    throw Error(ErrorCode::kConflict, quoted(path, 300) + " changed while it was being copied");
+  }
+  copy.set_digest(digest);
+}
+
+}  // namespace
+
 ModelVersion Session::register_model(const std::string& source, const std::string& name,
-                                     const std::string& alias, const std::string& run_id) {
+                                     const std::string& alias, const std::string& run_id,
+                                     const std::string& description, const std::vector<Tag>& tags) {
   check_model_name(name);
   if (!alias.empty()) check_model_alias(alias);
   if (!run_id.empty()) state_->tracking.artifact_folder(run_id);  // throws if there is no such run
-  if (starts_with(source, kRunsPrefix)) {
-    mlrt::load_model(session_resolve_run(*state_, source));
-    const std::string of_run = session_split_run_uri(source).first;
-    return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
-  }
-  const std::string logged = session_logged_model_id(source);
-  if (!logged.empty()) {
-    mlrt::load_model(session_resolve_logged_model(*state_, logged));
-    const std::string of_run = state_->logged_models.get(logged).source_run_id;
-    return state_->registry.register_version(name, source, run_id.empty() ? of_run : run_id, alias);
+  Registry::NewVersion version;
+  version.name = name;
+  version.source = source;
+  version.run_id = run_id;
+  version.description = description;
+  version.tags = tags;
+  version.alias = alias;
+  version.create_model = true;
+  if (is_models_uri(source) || starts_with(source, kRunsPrefix)) {
+    const std::string files = resolve_model(source);
+    mlrt::load_model(files);
+    if (starts_with(source, kRunsPrefix)) {
+      const std::string of_run = session_split_run_uri(source).first;
+      if (run_id.empty()) version.run_id = of_run;
+      for (const ArtifactStore::RunModel& model : state_->artifacts.models_of_run(of_run)) {
+        if (model.folder == files) version.model_id = model.model_id;
+      }
+    } else if (parse_model_uri(source).model_id.empty()) {
+      // By its number: aliases and stages move.
+      const ModelVersion of = state_->registry.version_by_uri(source);
+      version.source = "models:/" + of.name + "/" + std::to_string(of.version);
+    }
+    return state_->registry.create_version(version);
   }
   if (session_has_scheme(source)) {
     throw Error(ErrorCode::kInvalidParameter,
                 quoted(source, 300) +
                     " cannot be registered: give the path of a bundle or model folder, "
-                    "runs:/<run id>/<path> or models:/m-<id>");
+                    "runs:/<run id>/<path>, models:/m-<id> or models:/<name>/<version>");
   }
   if (!fs::exists(source)) {
     throw Error(ErrorCode::kNotFound, "there is no model at " + quoted(source, 300));
@@ -26608,14 +28965,18 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
   fs::make_folders(folder);
   SessionModelCopy copy(folder);
   session_copy_model(source, copy);
-  return state_->registry.register_version(name, copy.target(), run_id, alias, "", &copy);
+  version.source = copy.target();
+  version.files = &copy;
+  return state_->registry.create_version(version);
 }
 
 std::string Session::resolve_model(const std::string& uri) const {
-  const std::string logged = session_logged_model_id(uri);
-  if (!logged.empty()) return session_resolve_logged_model(*state_, logged);
-  if (starts_with(uri, kModelsPrefix))
-    return session_resolve_version(*state_, session_find_version(*state_, uri));
+  if (is_models_uri(uri)) {
+    const ModelUri parsed = parse_model_uri(uri);
+    return parsed.model_id.empty()
+               ? session_resolve_version(*state_, state_->registry.version_by_uri(uri))
+               : session_resolve_logged_model(*state_, parsed.model_id);
+  }
   if (starts_with(uri, kRunsPrefix)) return session_resolve_run(*state_, uri);
   if (uri.empty() || session_has_scheme(uri) || starts_with(uri, "models:") ||
       starts_with(uri, "runs:")) {
@@ -26775,6 +29136,567 @@ const std::vector<Tag>& RunSource::tags(const std::string& source_name) {
 
 }  // namespace mlrt
 
+// ---- server/artifact_routes.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace mlrt {
+namespace {
+
+constexpr char kArtifactScheme[] = "mlflow-artifacts:";
+constexpr std::size_t kArtifactSmallUploadBytes = std::size_t{10} << 20;
+constexpr int kArtifactNotImplemented = 501;
+
+// What the handlers share.
+struct ArtifactContext {
+  Session session;
+  bool read_only;
+
+  const std::string& root() const { return session.tracking().artifact_root(); }
+};
+using ArtifactContextPtr = std::shared_ptr<const ArtifactContext>;
+
+// A file or folder of a run or logged model.
+struct ServedArtifact {
+  std::string owner;
+  std::string path;  // below the owner's folder; "" is the folder
+  std::string folder;
+
+  std::string on_disk() const { return path.empty() ? folder : fs::join(folder, path); }
+};
+
+HttpResponse artifact_json_answer(std::string body) {
+  HttpResponse response;
+  response.content_type = "application/json";
+  response.body = std::move(body);
+  return response;
+}
+
+[[noreturn]] void artifact_refuse_absent(const std::string& path) {
+  throw Error(ErrorCode::kNotFound, "No such artifact: " + quoted(path, 300));
+}
+
+void artifact_check_writable(const ArtifactContext& context) {
+  if (context.read_only) {
+    throw Error(ErrorCode::kPermissionDenied, "this server is read-only: it takes no artifacts");
+  }
+}
+
+// True for what is on its way to become an artifact, or was when a process was killed.
+bool artifact_is_unfinished(const std::string& path) {
+  const std::vector<std::string> names = split(path, '/');
+  return is_artifact_staging(names.front()) ||
+         std::any_of(names.begin(), names.end(), fs::is_temporary_name);
+}
+
+// The folder of a run or logged model; none if there is no such one.
+std::optional<std::string> artifact_owner_folder(const Session& session, const std::string& owner) {
+  try {
+    return session.artifacts().folder(owner);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter) throw;
+    return std::nullopt;
+  }
+}
+
+// Links are followed nowhere: they could lead out of the folder.
+ServedArtifact artifact_place_of(std::string owner, std::string folder, const std::string& path) {
+  if (!path.empty()) check_artifact_path(path);
+  if (fs::has_link(folder, path)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid path " + quoted(path, 300) + ": a part of it is a symbolic link");
+  }
+  return {std::move(owner), path, std::move(folder)};
+}
+
+// Whose the path below the artifact root is: "1/<run id>/artifacts/a/b". None if nobody's.
+std::optional<ServedArtifact> artifact_find_place(const ArtifactContext& context,
+                                                  const std::string& path) {
+  check_artifact_path(path);
+  const std::vector<std::string> names = split(path, '/');
+  std::string prefix = names.front();
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    prefix += "/" + names[i];
+    if (names[i] != "artifacts") continue;
+    const auto folder = artifact_owner_folder(context.session, names[i - 1]);
+    if (!folder || *folder != fs::join(context.root(), prefix)) continue;
+    const std::string below = path.substr(std::min(path.size(), prefix.size() + 1));
+    return artifact_place_of(names[i - 1], *folder, below);
+  }
+  return std::nullopt;
+}
+
+HttpResponse artifact_send_file(const HttpRequest& request, const std::string& file,
+                                const std::string& name, std::string etag = {}) {
+  HttpResponse response = http_file_response(request, file, guess_mime_type(name), std::move(etag));
+  add_attachment_headers(response, name);
+  return response;
+}
+
+HttpResponse artifact_send(const HttpRequest& request, const ArtifactContext& context,
+                           const ServedArtifact& place) {
+  const std::string file = place.on_disk();
+  if (artifact_is_unfinished(place.path) || !fs::exists(file)) artifact_refuse_absent(place.path);
+  if (!fs::is_file(file)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Artifact path refers to a directory, not a file: " + quoted(place.path, 300));
+  }
+  std::string digest;
+  if (!place.owner.empty()) digest = context.session.artifacts().sha256(place.owner, place.path);
+  return artifact_send_file(request, file, place.path, std::move(digest));
+}
+
+struct ArtifactEntry {
+  std::string name;
+  bool is_folder;
+  std::uint64_t size_bytes;
+};
+
+// What lies directly in the folder; nothing for a file or what is not there.
+std::vector<ArtifactEntry> artifact_entries(const ServedArtifact& place) {
+  std::vector<ArtifactEntry> entries;
+  const std::string folder = place.on_disk();
+  if ((!place.path.empty() && artifact_is_unfinished(place.path)) || !fs::is_folder(folder)) {
+    return entries;
+  }
+  for (const std::string& name : fs::list(folder)) {
+    if (fs::is_temporary_name(name) || (place.path.empty() && is_artifact_staging(name))) continue;
+    const std::string file = fs::join(folder, name);
+    if (fs::has_link(folder, name)) continue;
+    if (fs::is_folder(file)) {
+      entries.push_back({name, true, 0});
+    } else if (fs::is_file(file)) {
+      entries.push_back({name, false, fs::file_size(file)});
+    }
+  }
+  return entries;
+}
+
+// Without a root_uri by base names. As MLflow's server, which leaves an empty list out.
+HttpResponse artifact_list_answer(const ServedArtifact& place, const std::string& root_uri) {
+  std::string body;
+  RestWriter out(body);
+  out.open('{');
+  const std::vector<ArtifactEntry> entries = artifact_entries(place);
+  if (!entries.empty()) {
+    const std::string before = root_uri.empty() || place.path.empty() ? "" : place.path + "/";
+    out.open("files", '[');
+    for (const ArtifactEntry& entry : entries) {
+      out.open('{');
+      out.member("path", before + entry.name);
+      out.name("is_dir");
+      out.word(entry.is_folder ? "true" : "false");
+      if (!entry.is_folder) out.member("file_size", static_cast<std::int64_t>(entry.size_bytes));
+      out.close('}');
+    }
+    out.close(']');
+  }
+  if (!root_uri.empty()) out.member("root_uri", root_uri);
+  out.close('}');
+  return artifact_json_answer(std::move(body));
+}
+
+// ---- parameters of requests
+
+std::string artifact_optional_query(const HttpRequest& request, const char* name) {
+  const std::string* value = request.query_value(name);
+  return value != nullptr ? *value : std::string();
+}
+
+std::string artifact_query(const HttpRequest& request, const char* name) {
+  std::string value = artifact_optional_query(request, name);
+  if (!value.empty()) return value;
+  throw Error(ErrorCode::kInvalidParameter,
+              "Missing value for required parameter '" + std::string(name) +
+                  "'. See the API docs for more information about request parameters.");
+}
+
+ServedArtifact artifact_run_place(const HttpRequest& request, const ArtifactContext& context,
+                                  const std::string& path) {
+  std::string run_id = artifact_optional_query(request, "run_id");
+  if (run_id.empty()) run_id = artifact_optional_query(request, "run_uuid");
+  if (run_id.empty()) run_id = artifact_query(request, "run_id");
+  std::string folder = context.session.tracking().artifact_folder(run_id);
+  return artifact_place_of(std::move(run_id), std::move(folder), path);
+}
+
+ServedArtifact artifact_model_place(const ArtifactContext& context, const std::string& model_id,
+                                    const std::string& path) {
+  const LoggedModel model = context.session.logged_models().get(model_id);
+  return artifact_place_of(model_id, model.artifact_folder, path);
+}
+
+// ---- handlers
+
+// A body of any size, written while it comes.
+class ArtifactPutSink final : public HttpBodySink {
+ public:
+  explicit ArtifactPutSink(std::unique_ptr<ArtifactUpload> upload) : upload_(std::move(upload)) {}
+
+  void write(std::string_view bytes) override { upload_->write(bytes); }
+  HttpResponse finish() override {
+    upload_->commit();
+    return artifact_json_answer("{}");
+  }
+
+ private:
+  std::unique_ptr<ArtifactUpload> upload_;
+};
+
+[[noreturn]] void artifact_refuse_foreign(const std::string& path) {
+  const bool known_form = path.find("/artifacts/") != std::string::npos;
+  throw Error(known_form ? ErrorCode::kNotFound : ErrorCode::kInvalidParameter,
+              quoted(path, 300) +
+                  " is not in the artifact folder of a run or logged model of this server: "
+                  "<experiment id>/<run id>/artifacts/... or <experiment "
+                  "id>/models/<model id>/artifacts/...");
+}
+
+std::unique_ptr<HttpBodySink> artifact_begin_put(const ArtifactContext& context,
+                                                 const std::string& path) {
+  artifact_check_writable(context);
+  const auto place = artifact_find_place(context, path);
+  if (!place) artifact_refuse_foreign(path);
+  return std::make_unique<ArtifactPutSink>(
+      context.session.artifacts().begin_upload(place->owner, place->path));
+}
+
+HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& context,
+                          const std::string& path) {
+  if (const auto place = artifact_find_place(context, path)) {
+    return artifact_send(request, context, *place);
+  }
+  // The copies of registered models lie below the root too, and are nobody's artifacts.
+  const std::string file = fs::join(context.root(), path);
+  if (!starts_with(path, "models/") || artifact_is_unfinished(path) || !fs::is_file(file) ||
+      fs::has_link(context.root(), path)) {
+    artifact_refuse_absent(path);
+  }
+  return artifact_send_file(request, file, path);
+}
+
+HttpResponse artifact_list_below_root(const HttpRequest& request, const ArtifactContext& context) {
+  std::string path = artifact_optional_query(request, "path");
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const auto place = path.empty() ? std::nullopt : artifact_find_place(context, path);
+  return place ? artifact_list_answer(*place, "") : artifact_json_answer("{}");
+}
+
+HttpResponse artifact_delete(const ArtifactContext& context, const std::string& path) {
+  artifact_check_writable(context);
+  const auto place = artifact_find_place(context, path);
+  if (!place) artifact_refuse_foreign(path);
+  // Fine if it is not there, as in MLflow.
+  if (fs::exists(place->on_disk())) {
+    std::vector<std::string> paths = {place->path};
+    if (place->path.empty()) {
+      paths.clear();
+      for (ArtifactEntry& entry : artifact_entries(*place)) paths.push_back(std::move(entry.name));
+    }
+    for (const std::string& one : paths) context.session.artifacts().remove(place->owner, one);
+  }
+  return artifact_json_answer("{}");
+}
+
+HttpResponse artifact_not_implemented(const char* what) {
+  HttpResponse response = artifact_json_answer(
+      "{\"error_code\":\"NOT_IMPLEMENTED\",\"message\":\"" + std::string(what) +
+      " is not supported for the current artifact repository\"}");
+  response.status = kArtifactNotImplemented;
+  return response;
+}
+
+// A file of a model version, wherever its files are.
+HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactContext& context) {
+  const std::string name = artifact_query(request, "name");
+  const std::string number = artifact_query(request, "version");
+  const std::string path = artifact_query(request, "path");
+  check_artifact_path(path);
+  long long version = 0;
+  if (!parse_int64(number, version) || version < 1) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Model version must be an integer, got " + quoted(number));
+  }
+  const std::string source = context.session.registry().download_uri(name, version);
+  const std::string folder =
+      starts_with(source, kArtifactScheme)
+          ? artifact_folder_of_uri(context.root(), source)
+          : context.session.resolve_model("models:/" + name + "/" + std::to_string(version));
+  // A source is what a client said: it must not open the whole disk.
+  if (starts_with(source, "/") && !starts_with(folder, context.root() + "/")) {
+    throw Error(ErrorCode::kPermissionDenied,
+                "the files of version " + number + " of " + quoted(name) +
+                    " lie outside of the folder that this server serves");
+  }
+  if (!fs::is_file(folder))
+    return artifact_send(request, context, artifact_place_of("", folder, path));
+  // A bundle: its files are small enough to be read whole, as they are to be scored.
+  const auto files = open_model_files(folder);
+  if (!files->contains(path)) artifact_refuse_absent(path);
+  HttpResponse response;
+  response.content_type = guess_mime_type(path);
+  response.body = std::string(files->read(path));
+  add_attachment_headers(response, path);
+  return response;
+}
+
+HttpResponse artifact_small_upload(const HttpRequest& request, const ArtifactContext& context) {
+  artifact_check_writable(context);
+  const std::string run_id = artifact_optional_query(request, "run_uuid");
+  const std::string path = artifact_optional_query(request, "path");
+  const char* missing = nullptr;
+  if (run_id.empty()) {
+    missing = "Request must specify run_uuid.";
+  } else if (path.empty()) {
+    missing = "Request must specify path.";
+  } else {
+    check_artifact_path(path);
+    if (request.body.empty()) missing = "Request must specify data.";
+    if (request.body.size() > kArtifactSmallUploadBytes)
+      missing = "Artifact size is too large. Max size is 10MB.";
+  }
+  if (missing != nullptr) throw Error(ErrorCode::kInvalidParameter, missing);
+  context.session.tracking().artifact_folder(run_id);  // throws if there is no such run
+  context.session.artifacts().log_bytes(run_id, request.body, path);
+  HttpResponse response;
+  response.content_type = "application/json";
+  return response;
+}
+
+// ---- the routes
+
+struct ArtifactCall {
+  const ArtifactContext& context;
+  const HttpRequest& request;
+  const PathParams& params;
+};
+
+HttpResponse artifact_on_list_below_root(const ArtifactCall& call) {
+  return artifact_list_below_root(call.request, call.context);
+}
+
+HttpResponse artifact_on_get(const ArtifactCall& call) {
+  const std::string& path = call.params.at("path");
+  return path.empty() ? artifact_list_below_root(call.request, call.context)
+                      : artifact_get(call.request, call.context, path);
+}
+
+HttpResponse artifact_on_delete(const ArtifactCall& call) {
+  return artifact_delete(call.context, call.params.at("path"));
+}
+
+HttpResponse artifact_on_multipart_upload(const ArtifactCall&) {
+  return artifact_not_implemented("Multipart upload");
+}
+
+HttpResponse artifact_on_multipart_download(const ArtifactCall&) {
+  return artifact_not_implemented("Multipart download");
+}
+
+HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place) {
+  return artifact_list_answer(place, artifact_uri_of_folder(context.root(), place.folder));
+}
+
+HttpResponse artifact_on_list_of_run(const ArtifactCall& call) {
+  const std::string path = artifact_optional_query(call.request, "path");
+  return artifact_list_with_root(call.context,
+                                 artifact_run_place(call.request, call.context, path));
+}
+
+HttpResponse artifact_on_list_of_model(const ArtifactCall& call) {
+  const std::string path = artifact_optional_query(call.request, "artifact_directory_path");
+  return artifact_list_with_root(
+      call.context, artifact_model_place(call.context, call.params.at("model_id"), path));
+}
+
+HttpResponse artifact_on_get_of_model(const ArtifactCall& call) {
+  const std::string path = artifact_query(call.request, "artifact_file_path");
+  return artifact_send(call.request, call.context,
+                       artifact_model_place(call.context, call.params.at("model_id"), path));
+}
+
+HttpResponse artifact_on_get_of_run(const ArtifactCall& call) {
+  const std::string path = artifact_query(call.request, "path");
+  return artifact_send(call.request, call.context,
+                       artifact_run_place(call.request, call.context, path));
+}
+
+HttpResponse artifact_on_get_of_version(const ArtifactCall& call) {
+  return artifact_get_of_version(call.request, call.context);
+}
+
+HttpResponse artifact_on_small_upload(const ArtifactCall& call) {
+  return artifact_small_upload(call.request, call.context);
+}
+
+struct ArtifactRoute {
+  const char* method;
+  const char* pattern;
+  HttpResponse (*handler)(const ArtifactCall& call);
+};
+
+// Below /api/2.0 and /ajax-api/2.0.
+constexpr ArtifactRoute kArtifactApiRoutes[] = {
+    {"GET", "/mlflow-artifacts/artifacts", artifact_on_list_below_root},
+    {"GET", "/mlflow-artifacts/artifacts/{path*}", artifact_on_get},
+    {"DELETE", "/mlflow-artifacts/artifacts/{path*}", artifact_on_delete},
+    {"POST", "/mlflow-artifacts/mpu/create/{path*}", artifact_on_multipart_upload},
+    {"POST", "/mlflow-artifacts/mpu/complete/{path*}", artifact_on_multipart_upload},
+    {"POST", "/mlflow-artifacts/mpu/abort/{path*}", artifact_on_multipart_upload},
+    {"GET", "/mlflow-artifacts/presigned/{path*}", artifact_on_multipart_download},
+    {"GET", "/mlflow/artifacts/list", artifact_on_list_of_run},
+    {"GET", "/mlflow/logged-models/{model_id}/artifacts/directories", artifact_on_list_of_model},
+};
+
+constexpr ArtifactRoute kArtifactOtherRoutes[] = {
+    {"GET", "/get-artifact", artifact_on_get_of_run},
+    {"GET", "/model-versions/get-artifact", artifact_on_get_of_version},
+    {"GET", "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files",
+     artifact_on_get_of_model},
+    {"POST", "/ajax-api/2.0/mlflow/upload-artifact", artifact_on_small_upload},
+};
+
+void artifact_add_route(Router& router, const ArtifactContextPtr& context,
+                        const std::string& prefix, const ArtifactRoute& route) {
+  router.add(
+      route.method, prefix + route.pattern,
+      [context, handler = route.handler](const HttpRequest& request, const PathParams& params) {
+        return handler({*context, request, params});
+      });
+}
+
+}  // namespace
+
+void add_artifact_routes(Router& router, const Session& session, bool read_only) {
+  const auto context = std::make_shared<const ArtifactContext>(ArtifactContext{session, read_only});
+  for (const char* prefix : {"/api/2.0", "/ajax-api/2.0"}) {
+    for (const ArtifactRoute& route : kArtifactApiRoutes) {
+      artifact_add_route(router, context, prefix, route);
+    }
+    router.add_upload("PUT", std::string(prefix) + "/mlflow-artifacts/artifacts/{path*}",
+                      [context](const HttpRequest&, const PathParams& params) {
+                        return artifact_begin_put(*context, params.at("path"));
+                      });
+  }
+  for (const ArtifactRoute& route : kArtifactOtherRoutes) {
+    artifact_add_route(router, context, "", route);
+  }
+}
+
+std::string artifact_uri_of_folder(const std::string& root, const std::string& folder) {
+  if (folder.size() <= root.size() + 1 || !starts_with(folder, root) || folder[root.size()] != '/')
+    return folder;
+  return kArtifactScheme + folder.substr(root.size());
+}
+
+std::string artifact_folder_of_uri(const std::string& root, const std::string& uri) {
+  if (!starts_with(uri, kArtifactScheme)) return uri;
+  std::string path = uri.substr(sizeof(kArtifactScheme) - 1);
+  // "//host:port/path"
+  if (starts_with(path, "//")) path.erase(0, std::min(path.find('/', 2), path.size()));
+  path.erase(0, path.find_first_not_of('/') == std::string::npos ? path.size()
+                                                                 : path.find_first_not_of('/'));
+  while (!path.empty() && path.back() == '/') path.pop_back();
+  if (path.empty()) return root;
+  check_artifact_path(path);
+  return fs::join(root, path);
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/file_headers.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <cstdint>
+
+namespace mlrt {
+namespace {
+
+struct FileMimeType {
+  const char* extensions;  // between spaces
+  const char* type;
+};
+
+constexpr FileMimeType kFileMimeTypes[] = {
+    {" txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv "
+     "tsv md rst ipynb mlmodel mlproject ",
+     "text/plain"},
+    {" html htm ", "text/html"},
+    {" css ", "text/css"},
+    {" png ", "image/png"},
+    {" jpg jpeg ", "image/jpeg"},
+    {" gif ", "image/gif"},
+    {" svg ", "image/svg+xml"},
+    {" webp ", "image/webp"},
+    {" pdf ", "application/pdf"},
+    {" zip ", "application/zip"},
+};
+
+std::string_view file_name_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+std::string file_percent_encode(std::string_view text) {
+  constexpr std::string_view plain = "!#$&+-.^_`|~";
+  std::string out;
+  for (const char c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || plain.find(c) != std::string_view::npos) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<std::uint8_t>(c);
+    out += '%';
+    out += "0123456789ABCDEF"[byte >> 4];
+    out += "0123456789ABCDEF"[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string guess_mime_type(std::string_view name) {
+  name = file_name_of(name);
+  const std::size_t dot = name.rfind('.');
+  const std::string word =
+      " " + to_lower(dot == std::string_view::npos || dot == 0 ? name : name.substr(dot + 1)) + " ";
+  if (word.find(' ', 1) == word.size() - 1) {
+    for (const FileMimeType& known : kFileMimeTypes) {
+      if (std::string_view(known.extensions).find(word) != std::string_view::npos)
+        return known.type;
+    }
+  }
+  return "application/octet-stream";
+}
+
+void add_attachment_headers(HttpResponse& response, std::string_view path) {
+  const std::string_view name = file_name_of(path);
+  std::string ascii;
+  bool plain = true;
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
+      plain = false;
+      continue;
+    }
+    if (c == '"' || c == '\\') ascii += '\\';
+    ascii += c;
+  }
+  if (ascii.empty()) ascii = "download";
+  if (!is_http_token(ascii)) ascii = "\"" + ascii + "\"";
+  std::string disposition = "attachment; filename=" + ascii;
+  if (!plain) disposition += "; filename*=UTF-8''" + file_percent_encode(name);
+  response.set_header("Content-Disposition", disposition);
+  response.set_header("X-Content-Type-Options", "nosniff");
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
 // ---- server/host_rules.cpp
 #if defined(MLRT_WITH_SERVER)
 #include <arpa/inet.h>
@@ -26869,6 +29791,2644 @@ void HostRules::check(const HttpRequest& request) const {
     throw Error(ErrorCode::kPermissionDenied,
                 "this server does not answer pages of the origin " + quoted(origin));
   }
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/mlflow_routes.cpp
+#if defined(MLRT_WITH_SERVER)
+namespace mlrt {
+
+void add_mlflow_routes(Router& router, RestContext& context) {
+  add_experiment_routes(router, context);
+  add_run_routes(router, context);
+  add_run_logging_routes(router, context);
+  add_metric_routes(router, context);
+  add_logged_model_routes(router, context);
+  add_registered_model_routes(router, context);
+  add_model_version_routes(router, context);
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_call.cpp
+#if defined(MLRT_WITH_SERVER)
+namespace mlrt {
+namespace {
+
+HttpResponse rest_answer(RestContext& context, const RestRoute& route, const HttpRequest& http,
+                         const PathParams& path) {
+  if (route.writes && context.read_only) {
+    throw Error(ErrorCode::kPermissionDenied, "this server is read-only: it was started that way");
+  }
+  HttpResponse response;
+  response.content_type = "application/json";
+  RestRequest request(http);
+  RestWriter out(response.body);
+  RestCall call{context, request, path, out};
+  out.open('{');
+  route.handler(call);
+  out.close('}');
+  return response;
+}
+
+}  // namespace
+
+void add_rest_routes(Router& router, RestContext& context, const RestRoute* routes,
+                     std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const RestRoute* route = &routes[i];
+    for (const char* prefix : {"/api/2.0/mlflow", "/ajax-api/2.0/mlflow"}) {
+      router.add(route->method, std::string(prefix) + route->path,
+                 [&context, route](const HttpRequest& request, const PathParams& path) {
+                   return rest_answer(context, *route, request, path);
+                 });
+    }
+  }
+}
+
+SearchQuery rest_search_query(const RestRequest& request, std::int64_t otherwise) {
+  const std::int64_t max_results = request.integer("max_results", otherwise);
+  if (max_results < 1) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value " + std::to_string(max_results) +
+                    " for parameter 'max_results' supplied. It must be a positive integer");
+  }
+  SearchQuery query;
+  query.filter = request.text("filter");
+  query.order_by = request.texts("order_by");
+  query.max_results = static_cast<std::size_t>(max_results);
+  query.page_token = request.text("page_token");
+  return query;
+}
+
+ViewType rest_view_type(const RestRequest& request, const char* field) {
+  static const char* const kViews[] = {"ACTIVE_ONLY", "DELETED_ONLY", "ALL"};
+  switch (request.choice(field, kViews, 3)) {
+    case 1:
+      return ViewType::kDeleted;
+    case 2:
+      return ViewType::kAll;
+    default:
+      return ViewType::kActive;
+  }
+}
+
+Registry rest_registry(const RestCall& call) {
+  // Who asks is not known: requests carry no name before there are tokens.
+  return call.context.session.registry().acting_as("");
+}
+
+std::int64_t rest_version_number(const RestRequest& request) {
+  const std::string text = request.text("version");
+  long long version = 0;
+  if (parse_int64(text, version)) return version;
+  throw Error(ErrorCode::kInvalidParameter,
+              "Parameter 'version' must be an integer, got '" + text.substr(0, 1000) + "'.");
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_document.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace mlrt {
+namespace {
+
+constexpr std::size_t kRestMaxDepth = 64;
+constexpr std::size_t kRestMaxNodes = 500000;
+constexpr std::size_t kRestMaxDumpBytes = 1000;
+
+bool rest_is_digit(char c) { return c >= '0' && c <= '9'; }
+
+void rest_append_utf8(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+    return;
+  }
+  if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+  } else {
+    if (c < 0x10000) {
+      out += static_cast<char>(0xe0 | c >> 12);
+    } else {
+      out += static_cast<char>(0xf0 | c >> 18);
+      out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
+    }
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+  }
+  out += static_cast<char>(0x80 | (c & 0x3f));
+}
+
+std::uint32_t rest_next_code_point(std::string_view text, std::size_t& at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::uint32_t lead = byte(at++);
+  if (lead < 0x80) return lead;
+  int more = lead >= 0xf0 ? 3 : (lead >= 0xe0 ? 2 : 1);
+  std::uint32_t c = lead & (0x3fu >> more);
+  while (more-- > 0 && at < text.size()) c = c << 6 | (byte(at++) & 0x3fu);
+  return c;
+}
+
+void rest_append_escape(std::string& out, std::uint32_t unit) {
+  static const char kDigits[] = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kDigits[unit >> shift & 15];
+}
+
+// As Python's json.dumps writes a string.
+void rest_dump_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (std::size_t at = 0; at < text.size() && out.size() < kRestMaxDumpBytes;) {
+    const std::uint32_t c = rest_next_code_point(text, at);
+    static const char kNamed[] = "\"\\\b\f\n\r\t", kNames[] = "\"\\bfnrt";
+    const std::size_t named = c < 0x80 && c != 0
+                                  ? std::string_view(kNamed).find(static_cast<char>(c))
+                                  : std::string::npos;
+    if (named != std::string::npos) {
+      out += '\\';
+      out += kNames[named];
+    } else if (c >= 0x20 && c < 0x7f) {
+      out += static_cast<char>(c);
+    } else if (c < 0x10000) {
+      rest_append_escape(out, c);
+    } else {
+      rest_append_escape(out, 0xd800 + ((c - 0x10000) >> 10));
+      rest_append_escape(out, 0xdc00 + ((c - 0x10000) & 0x3ff));
+    }
+  }
+  out += '"';
+}
+
+}  // namespace
+
+// Reads a text from left to right; the containers that are open stand in a list, so no depth of
+// the text is a depth of calls.
+class RestDocument::Reader {
+ public:
+  Reader(std::string_view text, std::vector<RestNode>& nodes, std::string& decoded)
+      : text_(text), nodes_(nodes), decoded_(decoded) {}
+
+  bool read() {
+    blanks();
+    for (;;) {
+      // Here a value begins.
+      if (!value()) return false;
+      for (;;) {
+        // Here a value has ended; containers that are empty are handled by value().
+        blanks();
+        if (open_.empty()) return at_ == text_.size() || fail("there is something behind the end");
+        const bool object = top().kind == RestNode::Kind::kObject;
+        const char c = peek();
+        if (c == ',') {
+          ++at_;
+          blanks();
+          if (object && !name()) return false;
+          break;
+        }
+        if (c != (object ? '}' : ']'))
+          return fail(object ? "',' or '}' was expected" : "',' or ']' was expected");
+        ++at_;
+        close();
+      }
+    }
+  }
+
+  std::size_t at() const { return at_; }
+  const char* why() const { return why_; }
+
+ private:
+  bool fail(const char* why) {
+    why_ = why;
+    return false;
+  }
+  // '\0' at the end, which is no JSON anywhere.
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  RestNode& top() { return nodes_[open_.back()]; }
+  void close() {
+    top().next = static_cast<std::uint32_t>(nodes_.size());
+    open_.pop_back();
+  }
+  void blanks() {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+      ++at_;
+    }
+  }
+  bool add(RestNode::Kind kind, std::string_view text = {}) {
+    if (nodes_.size() >= kRestMaxNodes) return fail("it has more than 500000 values");
+    nodes_.push_back({kind, static_cast<std::uint32_t>(nodes_.size()) + 1, text});
+    return true;
+  }
+
+  bool value() {
+    using Kind = RestNode::Kind;
+    for (;;) {
+      const char c = peek();
+      if (c == '"') return string();
+      if (c == '-' || rest_is_digit(c)) return number();
+      if (c != '[' && c != '{') return word();
+      if (open_.size() >= kRestMaxDepth) return fail("it is nested deeper than 64 levels");
+      const auto index = static_cast<std::uint32_t>(nodes_.size());
+      if (!add(c == '[' ? Kind::kArray : Kind::kObject)) return false;
+      open_.push_back(index);
+      ++at_;
+      blanks();
+      if (peek() == (c == '[' ? ']' : '}')) {
+        ++at_;
+        close();
+        return true;
+      }
+      if (c == '{' && !name()) return false;
+    }
+  }
+
+  bool word() {
+    using Kind = RestNode::Kind;
+    static constexpr struct {
+      std::string_view word;
+      Kind kind;
+    } kWords[] = {{"null", Kind::kNull},
+                  {"true", Kind::kTrue},
+                  {"false", Kind::kFalse},
+                  {"NaN", Kind::kFloat},
+                  {"Infinity", Kind::kFloat}};
+    for (const auto& known : kWords) {
+      if (text_.compare(at_, known.word.size(), known.word) != 0) continue;
+      at_ += known.word.size();
+      return add(known.kind, known.word);
+    }
+    return fail("a value was expected");
+  }
+
+  bool digits() {
+    if (!rest_is_digit(peek())) return fail("a digit was expected");
+    while (rest_is_digit(peek())) ++at_;
+    return true;
+  }
+
+  bool number() {
+    const std::size_t from = at_;
+    bool whole = true;
+    if (peek() == '-') ++at_;
+    if (text_.compare(at_, 8, "Infinity") == 0) {
+      at_ += 8;
+      return add(RestNode::Kind::kFloat, text_.substr(from, at_ - from));
+    }
+    if (peek() == '0') {
+      ++at_;
+    } else if (!digits()) {
+      return false;
+    }
+    if (peek() == '.') {
+      whole = false;
+      ++at_;
+      if (!digits()) return false;
+    }
+    if (peek() == 'e' || peek() == 'E') {
+      whole = false;
+      ++at_;
+      if (peek() == '+' || peek() == '-') ++at_;
+      if (!digits()) return false;
+    }
+    return add(whole ? RestNode::Kind::kInteger : RestNode::Kind::kFloat,
+               text_.substr(from, at_ - from));
+  }
+
+  bool name() {
+    if (peek() != '"') return fail("a name in double quotes was expected");
+    if (!string()) return false;
+    blanks();
+    if (peek() != ':') return fail("':' was expected");
+    ++at_;
+    blanks();
+    return true;
+  }
+
+  bool string() {
+    const std::size_t from = ++at_;
+    // Most strings have no escapes: they are taken out of the text as they are.
+    for (; at_ < text_.size(); ++at_) {
+      const auto c = static_cast<unsigned char>(text_[at_]);
+      if (c == '"') return add(RestNode::Kind::kString, text_.substr(from, at_++ - from));
+      if (c < 0x20) return fail("a control character in a string");
+      if (c == '\\') break;
+    }
+    // What is decoded is shorter than what is read, so this never moves what was decoded before.
+    if (decoded_.capacity() < text_.size()) decoded_.reserve(text_.size());
+    const std::size_t start = decoded_.size();
+    decoded_.append(text_.substr(from, at_ - from));
+    while (at_ < text_.size()) {
+      const auto c = static_cast<unsigned char>(text_[at_++]);
+      if (c == '"') {
+        return add(RestNode::Kind::kString, std::string_view(decoded_).substr(start));
+      }
+      if (c < 0x20) {
+        --at_;
+        return fail("a control character in a string");
+      }
+      if (c != '\\') {
+        decoded_ += static_cast<char>(c);
+      } else if (!escape()) {
+        return false;
+      }
+    }
+    return fail("a string has no end");
+  }
+
+  bool escape() {
+    static const char kNames[] = "\"\\/bfnrt", kMeant[] = "\"\\/\b\f\n\r\t";
+    const char c = peek();
+    ++at_;
+    if (c == 'u') return unicode_escape();
+    const std::size_t named = c == '\0' ? std::string::npos : std::string_view(kNames).find(c);
+    if (named == std::string::npos) return fail("an escape that is none");
+    decoded_ += kMeant[named];
+    return true;
+  }
+
+  bool hex_unit(std::uint32_t& unit) {
+    if (text_.size() - std::min(at_, text_.size()) < 4) return fail("\\u needs four hex digits");
+    const char* from = text_.data() + at_;
+    const auto read = std::from_chars(from, from + 4, unit, 16);
+    if (read.ec != std::errc() || read.ptr != from + 4) return fail("\\u needs four hex digits");
+    at_ += 4;
+    return true;
+  }
+
+  bool unicode_escape() {
+    std::uint32_t unit = 0, low = 0;
+    if (!hex_unit(unit)) return false;
+    if (unit >= 0xd800 && unit < 0xe000) {
+      const bool paired = unit < 0xdc00 && text_.compare(at_, 2, "\\u") == 0;
+      at_ += paired ? 2 : 0;
+      if (paired && !hex_unit(low)) return false;
+      if (low < 0xdc00 || low >= 0xe000) return fail("half of a surrogate pair");
+      unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+    }
+    rest_append_utf8(decoded_, unit);
+    return true;
+  }
+
+  std::string_view text_;
+  std::vector<RestNode>& nodes_;
+  std::string& decoded_;
+  std::vector<std::uint32_t> open_;
+  std::size_t at_ = 0;
+  const char* why_ = "";
+};
+
+bool RestDocument::parse(std::string_view text) {
+  nodes_.clear();
+  decoded_.clear();
+  if (!is_utf8(text)) {
+    reason_ = "it is not valid UTF-8";
+    return false;
+  }
+  nodes_.reserve(std::min<std::size_t>(text.size() / 8 + 8, 20000));
+  Reader reader(text, nodes_, decoded_);
+  if (reader.read()) return true;
+  nodes_.clear();
+  const std::string_view before = text.substr(0, reader.at());
+  const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  reason_ = "line " + std::to_string(1 + std::count(before.begin(), before.end(), '\n')) +
+            ", column " + std::to_string(before.size() - line_start + 1) + ": " + reader.why();
+  return false;
+}
+
+std::uint32_t RestDocument::add_string(std::string_view text) {
+  const auto index = static_cast<std::uint32_t>(nodes_.size());
+  nodes_.push_back({RestNode::Kind::kString, index + 1, text});
+  return index;
+}
+
+std::uint32_t RestDocument::add_array(std::uint32_t count) {
+  const auto index = static_cast<std::uint32_t>(nodes_.size());
+  nodes_.push_back({RestNode::Kind::kArray, index + 1 + count, {}});
+  return index;
+}
+
+std::uint32_t RestDocument::add_word(RestNode::Kind kind) {
+  const auto index = static_cast<std::uint32_t>(nodes_.size());
+  nodes_.push_back({kind, index + 1, {}});
+  return index;
+}
+
+std::uint32_t RestDocument::member(std::uint32_t object, std::string_view name) const {
+  std::uint32_t found = kNone;
+  const RestNode& node = nodes_[object];
+  if (node.kind != RestNode::Kind::kObject) return found;
+  for (std::uint32_t i = object + 1; i < node.next; i = nodes_[i + 1].next) {
+    if (nodes_[i].text == name) found = i + 1;
+  }
+  return found;
+}
+
+std::size_t RestDocument::count(std::uint32_t index) const {
+  const RestNode& node = nodes_[index];
+  const bool object = node.kind == RestNode::Kind::kObject;
+  std::size_t count = 0;
+  for (std::uint32_t i = index + 1; i < node.next; ++count) i = nodes_[object ? i + 1 : i].next;
+  return count;
+}
+
+void RestDocument::dump_to(std::string& out, std::uint32_t index) const {
+  using Kind = RestNode::Kind;
+  if (out.size() > kRestMaxDumpBytes) return;
+  const RestNode& node = nodes_[index];
+  double number = 0;
+  switch (node.kind) {
+    case Kind::kNull:
+      out += "null";
+      return;
+    case Kind::kFalse:
+      out += "false";
+      return;
+    case Kind::kTrue:
+      out += "true";
+      return;
+    case Kind::kInteger:
+      out += node.text.substr(0, kRestMaxDumpBytes);
+      return;
+    case Kind::kString:
+      rest_dump_string(out, node.text);
+      return;
+    case Kind::kFloat: {
+      parse_double(node.text, number);
+      const std::string written = format_double(number);
+      out += written;
+      if (written.find_first_not_of("-0123456789") == std::string::npos) out += ".0";
+      return;
+    }
+    case Kind::kArray:
+    case Kind::kObject:
+      break;
+  }
+  const bool object = node.kind == Kind::kObject;
+  std::vector<std::uint32_t> children;
+  for (std::uint32_t i = index + 1; i < node.next && children.size() < kRestMaxDumpBytes;
+       i = nodes_[object ? i + 1 : i].next) {
+    children.push_back(i);
+  }
+  if (object) {
+    for (std::size_t i = 1; i < children.size(); ++i) {  // few: the text is cut after 1000 bytes
+      for (std::size_t j = i; j > 0 && nodes_[children[j]].text < nodes_[children[j - 1]].text;
+           --j) {
+        std::swap(children[j], children[j - 1]);
+      }
+    }
+  }
+  out += object ? '{' : '[';
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (i > 0) out += ',';
+    if (object) {
+      rest_dump_string(out, nodes_[children[i]].text);
+      out += ':';
+    }
+    dump_to(out, children[i] + (object ? 1 : 0));
+  }
+  out += object ? '}' : ']';
+}
+
+std::string RestDocument::dump(std::uint32_t index) const {
+  std::string out;
+  dump_to(out, index);
+  return out;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_experiments.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <iterator>
+
+namespace mlrt {
+namespace {
+
+constexpr RestField kRestExperimentId[] = {{"experiment_id", RestType::kText, true}};
+
+void rest_create_experiment(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"artifact_location", RestType::kText},
+                                          {"tags", RestType::kObjects}};
+  call.request.check(kFields);
+  std::string location = call.request.text("artifact_location");
+  if (call.context.artifact_folder) location = call.context.artifact_folder(location);
+  call.out.member("experiment_id",
+                  call.tracking().create_experiment(call.request.text("name"), location,
+                                                    call.request.tags("tags")));
+}
+
+void rest_get_experiment(RestCall& call) {
+  call.request.check(kRestExperimentId);
+  const Experiment experiment = call.tracking().experiment(call.request.text("experiment_id"));
+  call.out.name("experiment");
+  rest_write_experiment(call.out, call.context, experiment);
+}
+
+void rest_get_experiment_by_name(RestCall& call) {
+  static constexpr RestField kFields[] = {{"experiment_name", RestType::kText, true}};
+  call.request.check(kFields);
+  const std::string name = call.request.text("experiment_name");
+  const std::optional<Experiment> experiment = call.tracking().experiment_by_name(name);
+  if (!experiment) {
+    throw Error(ErrorCode::kNotFound, "Could not find experiment with name '" + name + "'");
+  }
+  call.out.name("experiment");
+  rest_write_experiment(call.out, call.context, *experiment);
+}
+
+void rest_delete_experiment(RestCall& call) {
+  call.request.check(kRestExperimentId);
+  call.tracking().delete_experiment(call.request.text("experiment_id"));
+}
+
+void rest_restore_experiment(RestCall& call) {
+  call.request.check(kRestExperimentId);
+  call.tracking().restore_experiment(call.request.text("experiment_id"));
+}
+
+void rest_update_experiment(RestCall& call) {
+  static constexpr RestField kFields[] = {{"experiment_id", RestType::kText, true},
+                                          {"new_name", RestType::kText, true}};
+  call.request.check(kFields);
+  call.tracking().rename_experiment(call.request.text("experiment_id"),
+                                    call.request.text("new_name"));
+}
+
+void rest_search_experiments(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"view_type", RestType::kChoice}, {"max_results", RestType::kInteger},
+      {"order_by", RestType::kTexts},   {"filter", RestType::kText},
+      {"page_token", RestType::kText},
+  };
+  call.request.check(kFields);
+  SearchQuery query = rest_search_query(call.request, 0);
+  query.view = rest_view_type(call.request, "view_type");
+  const SearchPage<Experiment> page = call.tracking().search_experiments(query);
+  if (!page.items.empty()) {
+    call.out.open("experiments", '[');
+    for (const Experiment& experiment : page.items) {
+      rest_write_experiment(call.out, call.context, experiment);
+    }
+    call.out.close(']');
+  }
+  call.out.optional("next_page_token", page.next_page_token);
+}
+
+void rest_set_experiment_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"experiment_id", RestType::kText, true},
+                                          {"key", RestType::kText, true},
+                                          {"value", RestType::kText}};
+  call.request.check(kFields);
+  call.tracking().set_experiment_tag(call.request.text("experiment_id"), call.request.text("key"),
+                                     call.request.text("value"));
+}
+
+void rest_delete_experiment_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"experiment_id", RestType::kText, true},
+                                          {"key", RestType::kText, true}};
+  call.request.check(kFields);
+  call.tracking().delete_experiment_tag(call.request.text("experiment_id"),
+                                        call.request.text("key"));
+}
+
+void rest_search_datasets(RestCall& call) {
+  constexpr std::size_t kMostExperiments = 20;
+  static constexpr RestField kFields[] = {{"experiment_ids", RestType::kTexts}};
+  call.request.check(kFields);
+  const std::vector<std::string> ids = call.request.texts("experiment_ids");
+  if (ids.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "SearchDatasets request must specify at least one experiment_id.");
+  }
+  if (ids.size() > kMostExperiments) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "SearchDatasets request cannot specify more than 20 experiment_ids. Received " +
+                    std::to_string(ids.size()) + " experiment_ids.");
+  }
+  const std::vector<DatasetSummary> found = call.tracking().search_datasets(ids);
+  if (found.empty()) return;
+  call.out.open("dataset_summaries", '[');
+  for (const DatasetSummary& summary : found) {
+    call.out.open('{');
+    call.out.member("experiment_id", summary.experiment_id);
+    call.out.member("name", summary.name);
+    call.out.member("digest", summary.digest);
+    call.out.optional("context", summary.context);
+    call.out.close('}');
+  }
+  call.out.close(']');
+}
+
+constexpr RestRoute kRestExperimentRoutes[] = {
+    {"POST", "/experiments/create", rest_create_experiment, true},
+    {"GET", "/experiments/get", rest_get_experiment, false},
+    {"GET", "/experiments/get-by-name", rest_get_experiment_by_name, false},
+    {"POST", "/experiments/delete", rest_delete_experiment, true},
+    {"POST", "/experiments/restore", rest_restore_experiment, true},
+    {"POST", "/experiments/update", rest_update_experiment, true},
+    {"POST", "/experiments/search", rest_search_experiments, false},
+    {"GET", "/experiments/search", rest_search_experiments, false},
+    {"POST", "/experiments/set-experiment-tag", rest_set_experiment_tag, true},
+    {"POST", "/experiments/delete-experiment-tag", rest_delete_experiment_tag, true},
+    {"POST", "/experiments/search-datasets", rest_search_datasets, false},
+};
+
+}  // namespace
+
+void add_experiment_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestExperimentRoutes, std::size(kRestExperimentRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_logged_models.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <iterator>
+
+namespace mlrt {
+namespace {
+
+LoggedModels& rest_logged_models(const RestCall& call) {
+  return call.context.session.logged_models();
+}
+
+void rest_write_logged_model_answer(RestCall& call, const LoggedModel& model) {
+  call.out.name("model");
+  rest_write_logged_model(call.out, call.context, model);
+}
+
+void rest_create_logged_model(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"experiment_id", RestType::kText, true}, {"name", RestType::kText},
+      {"model_type", RestType::kText},          {"source_run_id", RestType::kText},
+      {"params", RestType::kObjects},           {"tags", RestType::kObjects},
+  };
+  call.request.check(kFields);
+  LoggedModels::NewModel model;
+  model.experiment_id = call.request.text("experiment_id");
+  model.name = call.request.text("name");
+  model.model_type = call.request.text("model_type");
+  model.source_run_id = call.request.text("source_run_id");
+  model.params = call.request.params("params");
+  model.tags = call.request.tags("tags");
+  rest_write_logged_model_answer(call, rest_logged_models(call).create(model));
+}
+
+void rest_get_logged_model(RestCall& call) {
+  const std::string* allow = call.request.http().query_value("allow_deleted");
+  const bool allow_deleted = allow != nullptr && to_lower(*allow) == "true";
+  rest_write_logged_model_answer(
+      call, rest_logged_models(call).get(call.path.at("model_id"), allow_deleted));
+}
+
+void rest_finalize_logged_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"model_id", RestType::kText, true},
+                                          {"status", RestType::kChoice, true}};
+  static const char* const kStatuses[] = {"LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY",
+                                          "LOGGED_MODEL_UPLOAD_FAILED"};
+  static constexpr LoggedModelStatus kValues[] = {
+      LoggedModelStatus::kPending, LoggedModelStatus::kReady, LoggedModelStatus::kFailed};
+  call.request.check(kFields);
+  const int status = call.request.choice("status", kStatuses, 3);
+  rest_write_logged_model_answer(
+      call, rest_logged_models(call).finalize(call.path.at("model_id"), kValues[status]));
+}
+
+void rest_delete_logged_model(RestCall& call) {
+  rest_logged_models(call).remove(call.path.at("model_id"));
+}
+
+void rest_set_logged_model_tags(RestCall& call) {
+  static constexpr RestField kFields[] = {{"tags", RestType::kObjects}};
+  call.request.check(kFields);
+  rest_logged_models(call).set_tags(call.path.at("model_id"), call.request.tags("tags"));
+}
+
+void rest_delete_logged_model_tag(RestCall& call) {
+  rest_logged_models(call).delete_tag(call.path.at("model_id"), call.path.at("key"));
+}
+
+void rest_log_logged_model_params(RestCall& call) {
+  static constexpr RestField kFields[] = {{"model_id", RestType::kText, true},
+                                          {"params", RestType::kObjects}};
+  call.request.check(kFields);
+  rest_logged_models(call).log_params(call.path.at("model_id"), call.request.params("params"));
+}
+
+LoggedModels::Order rest_logged_model_order(const RestRequest& request, std::uint32_t object,
+                                            std::size_t number) {
+  const std::string path = rest_element("order_by", number);
+  LoggedModels::Order order;
+  order.field_name = request.member_text(object, "field_name", path);
+  order.dataset_name = request.member_text(object, "dataset_name", path);
+  order.dataset_digest = request.member_text(object, "dataset_digest", path);
+  const std::uint32_t ascending = request.document().member(object, "ascending");
+  if (ascending == RestDocument::kNone) return order;
+  switch (request.document().at(ascending).kind) {
+    case RestNode::Kind::kNull:
+    case RestNode::Kind::kTrue:
+      return order;
+    case RestNode::Kind::kFalse:
+      order.ascending = false;
+      return order;
+    default:
+      request.refuse(path + ".ascending", ascending);
+  }
+}
+
+void rest_search_logged_models(RestCall& call) {
+  constexpr std::int64_t kDefaultResults = 50;
+  static constexpr RestField kFields[] = {
+      {"experiment_ids", RestType::kTexts, true}, {"filter", RestType::kText},
+      {"datasets", RestType::kObjects},           {"max_results", RestType::kInteger},
+      {"order_by", RestType::kObjects},           {"page_token", RestType::kText},
+  };
+  call.request.check(kFields);
+  std::int64_t max_results = call.request.integer("max_results", kDefaultResults);
+  if (max_results == 0) max_results = kDefaultResults;
+  if (max_results < 0) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value " + std::to_string(max_results) +
+                    " for parameter 'max_results' supplied. It must be a positive integer");
+  }
+  SearchQuery query;
+  query.filter = call.request.text("filter");
+  query.max_results = static_cast<std::size_t>(max_results);
+  query.page_token = call.request.text("page_token");
+  std::vector<LoggedModels::Order> orders;
+  for (const std::uint32_t object : call.request.objects("order_by")) {
+    orders.push_back(rest_logged_model_order(call.request, object, orders.size()));
+  }
+  std::vector<LoggedModels::Dataset> datasets;
+  for (const std::uint32_t object : call.request.objects("datasets")) {
+    const std::string path = rest_element("datasets", datasets.size());
+    datasets.push_back({call.request.member_text(object, "dataset_name", path),
+                        call.request.member_text(object, "dataset_digest", path)});
+  }
+  const std::vector<std::string> experiments = call.request.texts("experiment_ids");
+  if (experiments.empty()) return;  // to the store these are all
+  const SearchPage<LoggedModel> page =
+      rest_logged_models(call).search(experiments, query, orders, datasets);
+  if (!page.items.empty()) {
+    call.out.open("models", '[');
+    for (const LoggedModel& model : page.items) {
+      rest_write_logged_model(call.out, call.context, model);
+    }
+    call.out.close(']');
+  }
+  call.out.optional("next_page_token", page.next_page_token);
+}
+
+constexpr RestRoute kRestLoggedModelRoutes[] = {
+    {"POST", "/logged-models", rest_create_logged_model, true},
+    {"POST", "/logged-models/search", rest_search_logged_models, false},
+    {"GET", "/logged-models/{model_id}", rest_get_logged_model, false},
+    {"PATCH", "/logged-models/{model_id}", rest_finalize_logged_model, true},
+    {"DELETE", "/logged-models/{model_id}", rest_delete_logged_model, true},
+    {"PATCH", "/logged-models/{model_id}/tags", rest_set_logged_model_tags, true},
+    {"DELETE", "/logged-models/{model_id}/tags/{key}", rest_delete_logged_model_tag, true},
+    {"POST", "/logged-models/{model_id}/params", rest_log_logged_model_params, true},
+};
+
+}  // namespace
+
+void add_logged_model_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestLoggedModelRoutes, std::size(kRestLoggedModelRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_logging.cpp
+#if defined(MLRT_WITH_SERVER)
+// Parameters, tags, metrics, data sets and logged models of a run: what clients send most.
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+
+namespace mlrt {
+namespace {
+
+constexpr char kRestModelHistoryTag[] = "mlflow.log-model.history";
+constexpr std::size_t kRestMaxTagBytes = 8000;
+
+void rest_log_metric(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"run_id", RestType::kText, true},  {"key", RestType::kText, true},
+      {"value", RestType::kNumber, true}, {"timestamp", RestType::kInteger, true},
+      {"step", RestType::kInteger},       {"model_id", RestType::kText},
+      {"dataset_name", RestType::kText},  {"dataset_digest", RestType::kText},
+  };
+  call.request.check(kFields);
+  Metric metric;
+  metric.key = call.request.text("key");
+  metric.value = call.request.number("value");
+  metric.timestamp_ms = call.request.integer("timestamp");
+  metric.step = call.request.integer("step");
+  metric.model_id = call.request.text("model_id");
+  metric.dataset_name = call.request.text("dataset_name");
+  metric.dataset_digest = call.request.text("dataset_digest");
+  call.tracking().log_metrics(call.request.text("run_id"), {metric});
+}
+
+void rest_log_param(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"key", RestType::kText, true},
+                                          {"value", RestType::kText}};
+  call.request.check(kFields);
+  call.tracking().log_params(call.request.text("run_id"),
+                             {{call.request.text("key"), call.request.text("value")}});
+}
+
+void rest_set_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"key", RestType::kText, true},
+                                          {"value", RestType::kText}};
+  call.request.check(kFields);
+  call.tracking().set_tags(call.request.text("run_id"),
+                           {{call.request.text("key"), call.request.text("value")}});
+}
+
+void rest_delete_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"key", RestType::kText, true}};
+  call.request.check(kFields);
+  call.tracking().delete_tag(call.request.text("run_id"), call.request.text("key"));
+}
+
+// One pass over the members of a metric in a batch.
+Metric rest_batch_metric(const RestRequest& request, std::uint32_t object, std::size_t number) {
+  const RestDocument& document = request.document();
+  Metric metric;
+  bool has_value = false, has_time = false;
+  const std::uint32_t end = document.at(object).next;
+  for (std::uint32_t i = object + 1; i < end; i = document.at(i + 1).next) {
+    const std::string_view name = document.at(i).text;
+    const RestNode& value = document.at(i + 1);
+    if (value.kind == RestNode::Kind::kNull) continue;
+    std::string* text = nullptr;
+    bool fits = true;
+    const bool empty = value.kind == RestNode::Kind::kString && value.text.empty();
+    if (name == "key") {
+      text = &metric.key;
+    } else if (name == "value") {
+      has_value = !empty;
+      fits = empty || rest_read_number(value, metric.value);
+    } else if (name == "timestamp") {
+      has_time = !empty;
+      fits = empty || rest_read_integer(value, metric.timestamp_ms);
+    } else if (name == "step") {
+      fits = rest_read_integer(value, metric.step);
+    } else if (name == "model_id") {
+      text = &metric.model_id;
+    } else if (name == "dataset_name") {
+      text = &metric.dataset_name;
+    } else if (name == "dataset_digest") {
+      text = &metric.dataset_digest;
+    }
+    if (text != nullptr) {
+      fits = value.kind == RestNode::Kind::kString;
+      if (fits) *text = value.text;
+    }
+    if (!fits) {
+      request.refuse(rest_element("metrics", number) + "." + std::string(name), i + 1);
+    }
+  }
+  if (metric.key.empty() || !has_value || !has_time) {
+    RestRequest::refuse_missing(rest_element("metrics", number) + "." +
+                                (metric.key.empty() ? "key"
+                                 : has_value        ? "timestamp"
+                                                    : "value"));
+  }
+  return metric;
+}
+
+void rest_log_batch(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"metrics", RestType::kObjects},
+                                          {"params", RestType::kObjects},
+                                          {"tags", RestType::kObjects}};
+  call.request.check(kFields);
+  std::vector<Metric> metrics;
+  const std::vector<std::uint32_t> objects = call.request.objects("metrics");
+  metrics.reserve(objects.size());
+  for (const std::uint32_t object : objects) {
+    metrics.push_back(rest_batch_metric(call.request, object, metrics.size()));
+  }
+  const std::vector<Param> params = call.request.params("params", true);
+  const std::vector<Tag> tags = call.request.tags("tags", true);
+  call.tracking().log_batch(call.request.text("run_id"), metrics, params, tags);
+}
+
+DatasetInput rest_dataset_input(const RestRequest& request, std::uint32_t object,
+                                const std::string& path) {
+  const RestDocument& document = request.document();
+  const std::uint32_t dataset = document.member(object, "dataset");
+  DatasetInput input;
+  if (dataset != RestDocument::kNone) {
+    if (document.at(dataset).kind != RestNode::Kind::kObject) {
+      request.refuse(path + ".dataset", dataset);
+    }
+    const std::string inner = path + ".dataset";
+    input.name = request.member_text(dataset, "name", inner);
+    input.digest = request.member_text(dataset, "digest", inner);
+    input.source_type = request.member_text(dataset, "source_type", inner);
+    input.source = request.member_text(dataset, "source", inner);
+    input.schema = request.member_text(dataset, "schema", inner);
+    input.profile = request.member_text(dataset, "profile", inner);
+  }
+  const std::uint32_t tags = document.member(object, "tags");
+  if (tags == RestDocument::kNone) return input;
+  if (document.at(tags).kind != RestNode::Kind::kArray) request.refuse(path + ".tags", tags);
+  for (std::uint32_t i = tags + 1; i < document.at(tags).next; i = document.at(i).next) {
+    if (document.at(i).kind != RestNode::Kind::kObject) request.refuse(path + ".tags", tags);
+    input.tags.push_back({request.member_text(i, "key", path + ".tags"),
+                          request.member_text(i, "value", path + ".tags")});
+  }
+  return input;
+}
+
+// Clients log a data set again, without its context, with each metric on it: it is no second input.
+void rest_drop_known_inputs(const RestCall& call, const std::string& run_id,
+                            std::vector<DatasetInput>& inputs) {
+  const auto bare = [](const DatasetInput& input) { return input.tags.empty(); };
+  if (std::none_of(inputs.begin(), inputs.end(), bare)) return;
+  const std::vector<DatasetInput> known = call.tracking().run(run_id).inputs;
+  const auto is_known = [&](const DatasetInput& input) {
+    return bare(input) && std::any_of(known.begin(), known.end(), [&](const DatasetInput& other) {
+             return other.name == input.name && other.digest == input.digest;
+           });
+  };
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), is_known), inputs.end());
+}
+
+void rest_log_inputs(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"datasets", RestType::kObjects},
+                                          {"models", RestType::kObjects}};
+  call.request.check(kFields);
+  const std::string run_id = call.request.text("run_id");
+  std::vector<DatasetInput> datasets;
+  for (const std::uint32_t object : call.request.objects("datasets")) {
+    datasets.push_back(
+        rest_dataset_input(call.request, object, rest_element("datasets", datasets.size())));
+  }
+  std::vector<std::string> models;
+  for (const std::uint32_t object : call.request.objects("models")) {
+    models.push_back(
+        call.request.member_text(object, "model_id", rest_element("models", models.size())));
+  }
+  rest_drop_known_inputs(call, run_id, datasets);
+  // The models first: their ids are all that can be wrong about them.
+  if (!models.empty()) call.tracking().log_model_inputs(run_id, models);
+  call.tracking().log_inputs(run_id, datasets);
+}
+
+void rest_log_outputs(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"models", RestType::kObjects, true}};
+  call.request.check(kFields);
+  std::vector<RunOutput> outputs;
+  for (const std::uint32_t object : call.request.objects("models")) {
+    const std::string path = rest_element("models", outputs.size());
+    RunOutput output;
+    output.model_id = call.request.member_text(object, "model_id", path);
+    const std::uint32_t step = call.request.document().member(object, "step");
+    const bool given = step != RestDocument::kNone &&
+                       call.request.document().at(step).kind != RestNode::Kind::kNull;
+    if (given && !rest_read_integer(call.request.document().at(step), output.step)) {
+      call.request.refuse(path + ".step", step);
+    }
+    outputs.push_back(output);
+  }
+  call.tracking().log_outputs(call.request.text("run_id"), outputs);
+}
+
+// Appends the value, without the members of its members that are named `left_out`, if any.
+void rest_copy_value(RestWriter& out, const RestDocument& from, std::uint32_t index,
+                     const char* left_out = nullptr) {
+  using Kind = RestNode::Kind;
+  const RestNode& node = from.at(index);
+  switch (node.kind) {
+    case Kind::kString:
+      out.text(node.text);
+      return;
+    case Kind::kInteger:
+    case Kind::kFloat:
+      out.word(node.text);
+      return;
+    case Kind::kNull:
+      out.word("null");
+      return;
+    case Kind::kFalse:
+      out.word("false");
+      return;
+    case Kind::kTrue:
+      out.word("true");
+      return;
+    case Kind::kArray:
+    case Kind::kObject:
+      break;
+  }
+  const bool object = node.kind == Kind::kObject;
+  out.open(object ? '{' : '[');
+  for (std::uint32_t i = index + 1; i < node.next; i = from.at(object ? i + 1 : i).next) {
+    if (!object) {
+      rest_copy_value(out, from, i);
+    } else if (left_out == nullptr || from.at(i).text != left_out) {
+      out.text(from.at(i).text);
+      out.colon();
+      rest_copy_value(out, from, i + 1);
+    }
+  }
+  out.close(object ? '}' : ']');
+}
+
+// What MLflow keeps of a model in the tag.
+std::string rest_model_summary(const RestDocument& model) {
+  std::string text;
+  RestWriter out(text);
+  out.open('{');
+  for (const char* key : {"run_id", "artifact_path", "utc_time_created", "model_uuid"}) {
+    const std::uint32_t value = model.member(0, key);
+    if (value == RestDocument::kNone) continue;
+    out.name(key);
+    rest_copy_value(out, model, value);
+  }
+  const std::uint32_t flavors = model.member(0, "flavors");
+  if (model.at(flavors).kind == RestNode::Kind::kObject) {
+    out.open("flavors", '{');
+    for (std::uint32_t i = flavors + 1; i < model.at(flavors).next; i = model.at(i + 1).next) {
+      out.text(model.at(i).text);
+      out.colon();
+      rest_copy_value(out, model, i + 1, "config");
+    }
+    out.close('}');
+  }
+  out.close('}');
+  return text;
+}
+
+// `added` behind as many of the last elements of the list `before` as a tag has room for.
+std::string rest_model_history(const std::string& before, const std::string& added) {
+  std::vector<std::string> elements;
+  RestDocument list;
+  if (list.parse(before) && list.at(0).kind == RestNode::Kind::kArray) {
+    for (std::uint32_t i = 1; i < list.at(0).next; i = list.at(i).next) {
+      std::string text;
+      RestWriter out(text);
+      rest_copy_value(out, list, i);
+      elements.push_back(text);
+    }
+  }
+  std::string history = "[" + added + "]";
+  for (std::size_t i = elements.size(); i-- > 0;) {
+    if (history.size() + elements[i].size() + 2 > kRestMaxTagBytes) break;
+    history.insert(1, elements[i] + ", ");
+  }
+  return history;
+}
+
+// What clients before MLflow 3 call beside writing the model's files: the run gets a tag with a
+// list of its models.
+void rest_log_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"model_json", RestType::kText, true}};
+  call.request.check(kFields);
+  const std::string text = call.request.text("model_json"), run_id = call.request.text("run_id");
+  RestDocument model;
+  if (!model.parse(text) || model.at(0).kind != RestNode::Kind::kObject) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Malformed model info. \n " + text.substr(0, 1000) + " \n is not a valid JSON.");
+  }
+  std::string missing;
+  for (const char* key : {"artifact_path", "flavors", "utc_time_created", "run_id"}) {
+    if (model.member(0, key) != RestDocument::kNone) continue;
+    missing += (missing.empty() ? "'" : ", '") + std::string(key) + "'";
+  }
+  if (!missing.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Model json is missing mandatory fields: {" + missing + "}");
+  }
+  const std::string summary = rest_model_summary(model);
+  if (summary.size() + 2 > kRestMaxTagBytes) {
+    throw Error(ErrorCode::kInvalidParameter, "'model_json' exceeds the maximum length of " +
+                                                  std::to_string(kRestMaxTagBytes) + " characters");
+  }
+  // Another call must not add to the list in between.
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  std::string before;
+  const RunRecord run = call.tracking().run(run_id);
+  for (const Tag& tag : run.tags) {
+    if (tag.key == kRestModelHistoryTag) before = tag.value;
+  }
+  call.tracking().set_tags(run_id, {{kRestModelHistoryTag, rest_model_history(before, summary)}});
+}
+
+constexpr RestRoute kRestLoggingRoutes[] = {
+    {"POST", "/runs/log-metric", rest_log_metric, true},
+    {"POST", "/runs/log-parameter", rest_log_param, true},
+    {"POST", "/runs/set-tag", rest_set_tag, true},
+    {"POST", "/runs/delete-tag", rest_delete_tag, true},
+    {"POST", "/runs/log-batch", rest_log_batch, true},
+    {"POST", "/runs/log-inputs", rest_log_inputs, true},
+    {"POST", "/runs/outputs", rest_log_outputs, true},
+    {"POST", "/runs/log-model", rest_log_model, true},
+};
+
+}  // namespace
+
+void add_run_logging_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestLoggingRoutes, std::size(kRestLoggingRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_metrics.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+
+namespace mlrt {
+namespace {
+
+constexpr std::int64_t kRestMaxBulkPoints = 25000;
+constexpr std::size_t kRestMaxBulkRuns = 100;
+constexpr std::int64_t kRestMaxSampledPoints = 2500;
+
+// Its history, or none for a run that is not there: a chart shows what is left.
+std::vector<Metric> rest_history_if_any(const RestCall& call, const std::string& run_id,
+                                        const std::string& key) {
+  try {
+    return call.tracking().metric_history(run_id, key);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return {};
+  }
+}
+
+void rest_get_history(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"metric_key", RestType::kText, true},
+                                          {"max_results", RestType::kInteger},
+                                          {"page_token", RestType::kText}};
+  call.request.check(kFields);
+  const std::int64_t max_results = call.request.integer("max_results", 1);
+  if (max_results <= 0) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value " + std::to_string(max_results) +
+                    " for parameter 'max_results' supplied. It must be a positive integer.");
+  }
+  const auto offset = static_cast<std::size_t>(parse_page_token(call.request.text("page_token")));
+  const std::vector<Metric> history =
+      call.tracking().metric_history(call.request.text("run_id"), call.request.text("metric_key"));
+  std::size_t end = history.size();
+  if (call.request.has("max_results") && offset < end) {
+    end = offset + std::min<std::size_t>(end - offset, static_cast<std::size_t>(max_results));
+  }
+  if (offset < end) {
+    call.out.open("metrics", '[');
+    for (std::size_t i = offset; i < end; ++i) rest_write_metric(call.out, history[i], {});
+    call.out.close(']');
+  }
+  if (end < history.size()) {
+    call.out.member("next_page_token", make_page_token(static_cast<std::int64_t>(end)));
+  }
+}
+
+void rest_write_point(RestWriter& out, const Metric& metric, const std::string& run_id) {
+  out.open('{');
+  out.member("key", metric.key);
+  out.member("value", metric.value);
+  out.member("timestamp", metric.timestamp_ms);
+  out.member("step", metric.step);
+  out.member("run_id", run_id);
+  out.close('}');
+}
+
+void rest_get_history_bulk(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kTexts},
+                                          {"metric_key", RestType::kText},
+                                          {"max_results", RestType::kInteger}};
+  call.request.check(kFields);
+  std::vector<std::string> run_ids = call.request.texts("run_id");
+  if (run_ids.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "GetMetricHistoryBulk request must specify at least one run_id.");
+  }
+  if (run_ids.size() > kRestMaxBulkRuns) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "GetMetricHistoryBulk request cannot specify more than 100 run_ids. Received " +
+                    std::to_string(run_ids.size()) + " run_ids.");
+  }
+  if (!call.request.has("metric_key")) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "GetMetricHistoryBulk request must specify a metric_key.");
+  }
+  std::int64_t left =
+      std::min(call.request.integer("max_results", kRestMaxBulkPoints), kRestMaxBulkPoints);
+  std::sort(run_ids.begin(), run_ids.end());
+  const std::string key = call.request.text("metric_key");
+  call.out.open("metrics", '[');
+  for (std::size_t i = 0; i < run_ids.size() && left > 0; ++i) {
+    if (i > 0 && run_ids[i] == run_ids[i - 1]) continue;
+    for (const Metric& metric : rest_history_if_any(call, run_ids[i], key)) {
+      if (left-- <= 0) break;
+      rest_write_point(call.out, metric, run_ids[i]);
+    }
+  }
+  call.out.close(']');
+}
+
+// A point of a history, and which.
+struct RestPoint {
+  std::int64_t step, timestamp_ms;
+  double value;
+  const Metric* metric;
+};
+
+bool rest_point_before(const RestPoint& a, const RestPoint& b) {
+  if (a.step != b.step) return a.step < b.step;
+  if (a.timestamp_ms != b.timestamp_ms) return a.timestamp_ms < b.timestamp_ms;
+  if (std::isnan(a.value) || std::isnan(b.value))
+    return std::isnan(b.value) && !std::isnan(a.value);
+  return a.value < b.value;
+}
+
+// Those of the points with steps in [start, end] by step, at most `count` of them, evenly over
+// their order: the first and the last are among them, of one it is the last.
+std::vector<RestPoint> rest_sample_points(const std::vector<Metric>& history, std::int64_t start,
+                                          std::int64_t end, std::size_t count) {
+  std::vector<RestPoint> points;
+  for (const Metric& metric : history) {
+    if (metric.step < start || metric.step > end) continue;
+    points.push_back({metric.step, metric.timestamp_ms, metric.value, &metric});
+  }
+  std::sort(points.begin(), points.end(), rest_point_before);
+  if (points.size() <= count) return points;
+  const std::size_t last = points.size() - 1;
+  if (count == 1) {
+    points.front() = points[last];
+  } else {
+    for (std::size_t i = 1; i < count; ++i) points[i] = points[i * last / (count - 1)];
+  }
+  points.resize(count);
+  return points;
+}
+
+void rest_get_history_interval(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_ids", RestType::kTexts, true},
+                                          {"metric_key", RestType::kText, true},
+                                          {"start_step", RestType::kInteger},
+                                          {"end_step", RestType::kInteger},
+                                          {"max_results", RestType::kInteger}};
+  call.request.check(kFields);
+  const std::vector<std::string> run_ids = call.request.texts("run_ids");
+  constexpr char kSeeDocs[] = " See the API docs for more information about request parameters.";
+  if (run_ids.size() > kRestMaxBulkRuns) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "GetMetricHistoryBulkInterval request must specify at most 100 run_ids. Received " +
+                    std::to_string(run_ids.size()) + " run_ids." + kSeeDocs);
+  }
+  const std::int64_t count = call.request.integer("max_results", kRestMaxSampledPoints);
+  if (count < 1 || count > kRestMaxSampledPoints) {
+    throw Error(ErrorCode::kInvalidParameter,
+                std::string("max_results must be between 1 and 2500.") + kSeeDocs);
+  }
+  if (call.request.has("start_step") != call.request.has("end_step")) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "If either start step or end step are specified, both must be specified.");
+  }
+  using Limits = std::numeric_limits<std::int64_t>;
+  const std::int64_t start = call.request.integer("start_step", Limits::min());
+  const std::int64_t end = call.request.integer("end_step", Limits::max());
+  if (start > end) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "end_step must be greater than start_step. Found start_step=" +
+                    std::to_string(start) + " and end_step=" + std::to_string(end) + ".");
+  }
+  bool any = false;
+  for (const std::string& run_id : run_ids) {
+    const std::vector<Metric> history =
+        rest_history_if_any(call, run_id, call.request.text("metric_key"));
+    const std::vector<RestPoint> points =
+        rest_sample_points(history, start, end, static_cast<std::size_t>(count));
+    if (!points.empty() && !any) call.out.open("metrics", '[');
+    any = any || !points.empty();
+    for (const RestPoint& point : points) rest_write_point(call.out, *point.metric, run_id);
+  }
+  if (any) call.out.close(']');
+}
+
+constexpr RestRoute kRestMetricRoutes[] = {
+    {"GET", "/metrics/get-history", rest_get_history, false},
+    {"GET", "/metrics/get-history-bulk", rest_get_history_bulk, false},
+    {"GET", "/metrics/get-history-bulk-interval", rest_get_history_interval, false},
+};
+
+}  // namespace
+
+void add_metric_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestMetricRoutes, std::size(kRestMetricRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_model_source.cpp
+#if defined(MLRT_WITH_SERVER)
+namespace mlrt {
+namespace {
+
+[[noreturn]] void rest_refuse_source(const std::string& source, const std::string& why) {
+  throw Error(ErrorCode::kInvalidParameter,
+              "Invalid model version source: '" + source.substr(0, 1000) + "'. " + why);
+}
+
+[[noreturn]] void rest_refuse_container(const std::string& source, const char* id_name) {
+  rest_refuse_source(source, std::string("The ") + id_name +
+                                 " request parameter must identify the resource that contains the "
+                                 "source.");
+}
+
+// "s3" of "s3://bucket"; "" of a path.
+std::string rest_source_scheme(const std::string& source) {
+  const std::size_t colon = source.find(':');
+  if (colon == std::string::npos || colon < 2) return {};
+  for (std::size_t i = 0; i < colon; ++i) {
+    const char c = source[i];
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      (i > 0 && ((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'));
+    if (!fine) return {};
+  }
+  return to_lower(std::string_view(source).substr(0, colon));
+}
+
+// Refuses a source with a ".." in it, however often it is percent-encoded.
+void rest_check_no_climbing(const std::string& source) {
+  std::string decoded = source;
+  bool climbs = false;
+  for (int round = 0; round < 10; ++round) {
+    for (const std::string& part : split(decoded, '/')) climbs = climbs || part == "..";
+    climbs = climbs || decoded.find('\0') != std::string::npos;
+    std::string next;
+    for (std::size_t i = 0; i < decoded.size(); ++i) {
+      const auto digit = [&](std::size_t at) -> int {
+        static const std::string_view kDigits = "0123456789abcdef";
+        if (at >= decoded.size()) return -1;
+        const char lower = decoded[at] >= 'A' && decoded[at] <= 'F'
+                               ? static_cast<char>(decoded[at] + ('a' - 'A'))
+                               : decoded[at];
+        const std::size_t found = kDigits.find(lower);
+        return found == std::string_view::npos ? -1 : static_cast<int>(found);
+      };
+      if (decoded[i] == '%' && digit(i + 1) >= 0 && digit(i + 2) >= 0) {
+        next += static_cast<char>(digit(i + 1) * 16 + digit(i + 2));
+        i += 2;
+      } else {
+        next += decoded[i];
+      }
+    }
+    if (next == decoded) break;
+    // What is still encoded after ten rounds hides something.
+    climbs = climbs || round == 9;
+    decoded = std::move(next);
+  }
+  if (!climbs) return;
+  rest_refuse_source(source,
+                     "If supplying a source as an http, https, local file path, ftp, objectstore, "
+                     "or mlflow-artifacts uri, an absolute path must be provided without relative "
+                     "path references present. Please provide an absolute path.");
+}
+
+// Whether `source` is `root` or below it.
+bool rest_is_below(const std::string& source, const std::string& root) {
+  return !root.empty() && starts_with(source, root) &&
+         (source.size() == root.size() || source[root.size()] == '/');
+}
+
+// The folder of the run or logged model that the source must lie in; "" if it is not there.
+std::string rest_container_folder(const RestContext& context, const RestModelSource& source) {
+  try {
+    if (source.model_id && !source.model_id->empty()) {
+      return context.session.logged_models().get(*source.model_id).artifact_folder;
+    }
+    if (source.run_id && !source.run_id->empty()) {
+      return context.session.tracking().artifact_folder(*source.run_id);
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+  }
+  return {};
+}
+
+void rest_check_local_source(const RestContext& context, const RestModelSource& given,
+                             const char* id_name) {
+  std::string path = given.source;
+  if (starts_with(path, "file://")) {
+    path.erase(0, 7);
+  } else if (starts_with(path, "file:")) {
+    path.erase(0, 5);
+  }
+  rest_check_no_climbing(path);
+  if (path.find('%') == std::string::npos &&
+      rest_is_below(path, rest_container_folder(context, given))) {
+    return;
+  }
+  rest_refuse_source(path, std::string("To use a local path as a model version source, the ") +
+                               id_name +
+                               " request parameter has to be specified and the local path has to "
+                               "be contained within the artifact directory of the run specified "
+                               "by the " +
+                               id_name + ".");
+}
+
+// A version or alias of a registered model as the source of another one.
+std::string rest_registered_source(const RestContext& context, const RestModelSource& given) {
+  const ModelVersion version = context.session.registry().version_by_uri(given.source);
+  if ((given.run_id && *given.run_id != version.run_id) ||
+      (given.model_id && *given.model_id != version.model_id)) {
+    rest_refuse_source(given.source,
+                       "The run_id and model_id request parameters must match the referenced "
+                       "model version.");
+  }
+  return "models:/" + version.name + "/" + std::to_string(version.version);
+}
+
+}  // namespace
+
+std::string check_rest_model_source(const RestContext& context, const RestModelSource& given) {
+  const std::string& source = given.source;
+  const bool of_model = given.model_id && !given.model_id->empty();
+  const char* id_name = of_model ? "model_id" : "run_id";
+  const std::string scheme = rest_source_scheme(source);
+  if (scheme.empty() || scheme == "file") {
+    rest_check_local_source(context, given, id_name);
+    return source;
+  }
+  for (const char* remote : {"http", "https", "ftp", "sftp", "hdfs", "viewfs"}) {
+    if (scheme != remote) continue;
+    throw Error(ErrorCode::kInvalidParameter,
+                "'source' cannot use the '" + scheme + "' scheme: the '" + scheme +
+                    "' scheme addresses a host other than the tracking server's configured "
+                    "artifact storage, so the server would connect to the host named in the URI.");
+  }
+  rest_check_no_climbing(source);
+  if (scheme == "models") {
+    ModelUri uri;
+    try {
+      uri = parse_model_uri(source);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInvalidParameter) throw;
+      rest_refuse_container(source, "model_id");
+    }
+    if (uri.model_id.empty()) return rest_registered_source(context, given);
+    if (!of_model || *given.model_id != uri.model_id) rest_refuse_container(source, "model_id");
+    return source;
+  }
+  if (scheme == "runs") {
+    const std::string run = given.run_id.value_or("");
+    const bool same = !of_model && !run.empty() && rest_is_below(source, "runs:/" + run);
+    if (!same) rest_refuse_container(source, id_name);
+    return source;
+  }
+  if (scheme == "mlflow-artifacts") {
+    const std::string folder = rest_container_folder(context, given);
+    if (folder.empty() || !rest_is_below(source, rest_artifact_uri(context, folder))) {
+      rest_refuse_container(source, id_name);
+    }
+  }
+  return source;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_model_versions.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <iterator>
+
+namespace mlrt {
+namespace {
+
+constexpr RestField kRestVersion[] = {{"name", RestType::kText, true},
+                                      {"version", RestType::kText, true}};
+
+void rest_write_version_answer(RestCall& call, const ModelVersion& version) {
+  call.out.name("model_version");
+  rest_write_model_version(call.out, version);
+}
+
+std::optional<std::string> rest_optional_text(const RestRequest& request, const char* name) {
+  if (!request.has(name)) return std::nullopt;
+  return request.text(name);
+}
+
+void rest_create_model_version(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"name", RestType::kText, true}, {"source", RestType::kText, true},
+      {"run_id", RestType::kText},     {"tags", RestType::kObjects},
+      {"run_link", RestType::kText},   {"description", RestType::kText},
+      {"model_id", RestType::kText},
+  };
+  call.request.check(kFields);
+  Registry::NewVersion wanted;
+  wanted.name = call.request.text("name");
+  wanted.source = check_rest_model_source(
+      call.context, {call.request.text("source"), rest_optional_text(call.request, "run_id"),
+                     rest_optional_text(call.request, "model_id")});
+  wanted.run_id = call.request.text("run_id");
+  wanted.model_id = call.request.text("model_id");
+  wanted.run_link = call.request.text("run_link");
+  wanted.description = call.request.text("description");
+  wanted.tags = call.request.tags("tags");
+  const ModelVersion version = rest_registry(call).create_version(wanted);
+  rest_write_version_answer(call, version);
+  if (call.context.on_model_version) call.context.on_model_version(version);
+}
+
+void rest_get_model_version(RestCall& call) {
+  call.request.check(kRestVersion);
+  rest_write_version_answer(call, rest_registry(call).version(call.request.text("name"),
+                                                              rest_version_number(call.request)));
+}
+
+void rest_update_model_version(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"version", RestType::kText, true},
+                                          {"description", RestType::kText}};
+  call.request.check(kFields);
+  rest_write_version_answer(call, rest_registry(call).update_version(
+                                      call.request.text("name"), rest_version_number(call.request),
+                                      call.request.text("description")));
+}
+
+void rest_transition_stage(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"version", RestType::kText, true},
+                                          {"stage", RestType::kText, true},
+                                          {"archive_existing_versions", RestType::kFlag}};
+  call.request.check(kFields);
+  rest_write_version_answer(
+      call, rest_registry(call).set_stage(
+                call.request.text("name"), rest_version_number(call.request),
+                call.request.text("stage"), call.request.flag("archive_existing_versions")));
+}
+
+void rest_delete_model_version(RestCall& call) {
+  call.request.check(kRestVersion);
+  rest_registry(call).delete_version(call.request.text("name"), rest_version_number(call.request));
+}
+
+// "" when it is not there, any more.
+std::string rest_logged_model_folder(const RestCall& call, const std::string& model_id) {
+  try {
+    return call.context.session.logged_models().get(model_id).artifact_folder;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return {};
+  }
+}
+
+void rest_get_download_uri(RestCall& call) {
+  call.request.check(kRestVersion);
+  std::string uri = rest_registry(call).download_uri(call.request.text("name"),
+                                                     rest_version_number(call.request));
+  // Clients are told where the files are, not which model has them.
+  std::string folder;
+  if (starts_with(uri, "/")) {
+    folder = uri;
+  } else if (starts_with(uri, "models:/")) {
+    folder = rest_logged_model_folder(call, uri.substr(8));
+  }
+  if (!folder.empty()) uri = rest_artifact_uri(call.context, folder);
+  call.out.member("artifact_uri", uri);
+}
+
+void rest_search_model_versions(RestCall& call) {
+  static constexpr RestField kFields[] = {{"filter", RestType::kText},
+                                          {"max_results", RestType::kInteger, false, 200000},
+                                          {"order_by", RestType::kTexts},
+                                          {"page_token", RestType::kText}};
+  call.request.check(kFields);
+  const std::int64_t max_results = call.request.integer("max_results", 200000);
+  if (max_results < 1) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid value for max_results. It must be a positive integer, but got " +
+                    std::to_string(max_results));
+  }
+  const SearchPage<ModelVersion> page =
+      rest_registry(call).search_versions(rest_search_query(call.request, 200000));
+  if (!page.items.empty()) {
+    call.out.open("model_versions", '[');
+    for (const ModelVersion& version : page.items) rest_write_model_version(call.out, version);
+    call.out.close(']');
+  }
+  call.out.optional("next_page_token", page.next_page_token);
+}
+
+void rest_set_model_version_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"version", RestType::kText, true},
+                                          {"key", RestType::kText, true},
+                                          {"value", RestType::kText}};
+  call.request.check(kFields);
+  rest_registry(call).set_version_tag(call.request.text("name"), rest_version_number(call.request),
+                                      call.request.text("key"), call.request.text("value"));
+}
+
+void rest_delete_model_version_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"version", RestType::kText, true},
+                                          {"key", RestType::kText, true}};
+  call.request.check(kFields);
+  rest_registry(call).delete_version_tag(
+      call.request.text("name"), rest_version_number(call.request), call.request.text("key"));
+}
+
+constexpr RestRoute kRestModelVersionRoutes[] = {
+    {"POST", "/model-versions/create", rest_create_model_version, true},
+    {"GET", "/model-versions/get", rest_get_model_version, false},
+    {"PATCH", "/model-versions/update", rest_update_model_version, true},
+    {"POST", "/model-versions/transition-stage", rest_transition_stage, true},
+    {"DELETE", "/model-versions/delete", rest_delete_model_version, true},
+    {"GET", "/model-versions/get-download-uri", rest_get_download_uri, false},
+    {"GET", "/model-versions/search", rest_search_model_versions, false},
+    {"POST", "/model-versions/set-tag", rest_set_model_version_tag, true},
+    {"DELETE", "/model-versions/delete-tag", rest_delete_model_version_tag, true},
+};
+
+}  // namespace
+
+void add_model_version_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestModelVersionRoutes, std::size(kRestModelVersionRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_records.cpp
+#if defined(MLRT_WITH_SERVER)
+namespace mlrt {
+namespace {
+
+const char* rest_logged_model_status(LoggedModelStatus status) {
+  switch (status) {
+    case LoggedModelStatus::kPending:
+      return "LOGGED_MODEL_PENDING";
+    case LoggedModelStatus::kReady:
+      return "LOGGED_MODEL_READY";
+    case LoggedModelStatus::kFailed:
+      break;
+  }
+  return "LOGGED_MODEL_UPLOAD_FAILED";
+}
+
+void rest_write_pair(RestWriter& out, const std::string& key, const std::string& value) {
+  out.open('{');
+  out.member("key", key);
+  out.member("value", value);
+  out.close('}');
+}
+
+void rest_write_params(RestWriter& out, const std::vector<Param>& params) {
+  if (params.empty()) return;
+  out.open("params", '[');
+  for (const Param& param : params) rest_write_pair(out, param.key, param.value);
+  out.close(']');
+}
+
+// MLflow has the context of a data set among its tags.
+void rest_write_input(RestWriter& out, const DatasetInput& input) {
+  out.open('{');
+  if (!input.context.empty() || !input.tags.empty()) {
+    out.open("tags", '[');
+    if (!input.context.empty()) rest_write_pair(out, "mlflow.data.context", input.context);
+    for (const Tag& tag : input.tags) rest_write_pair(out, tag.key, tag.value);
+    out.close(']');
+  }
+  out.open("dataset", '{');
+  out.member("name", input.name);
+  out.member("digest", input.digest);
+  out.member("source_type", input.source_type);
+  out.member("source", input.source);
+  out.optional("schema", input.schema);
+  out.optional("profile", input.profile);
+  out.close('}');
+  out.close('}');
+}
+
+void rest_write_version_number(RestWriter& out, std::int64_t version) {
+  out.member("version", std::to_string(version));
+}
+
+}  // namespace
+
+std::string rest_artifact_uri(const RestContext& context, const std::string& folder) {
+  return context.artifact_uri ? context.artifact_uri(folder) : folder;
+}
+
+void rest_write_tags(RestWriter& out, const char* name, const std::vector<Tag>& tags) {
+  if (tags.empty()) return;
+  out.open(name, '[');
+  for (const Tag& tag : tags) rest_write_pair(out, tag.key, tag.value);
+  out.close(']');
+}
+
+void rest_write_experiment(RestWriter& out, const RestContext& context,
+                           const Experiment& experiment) {
+  out.open('{');
+  out.member("experiment_id", experiment.id);
+  out.member("name", experiment.name);
+  out.member("artifact_location", rest_artifact_uri(context, experiment.artifact_location));
+  out.member("lifecycle_stage", experiment.lifecycle_stage);
+  out.member("last_update_time", experiment.last_update_time_ms);
+  out.member("creation_time", experiment.creation_time_ms);
+  rest_write_tags(out, "tags", experiment.tags);
+  out.close('}');
+}
+
+void rest_write_run_info(RestWriter& out, const RestContext& context, const RunRecord& run) {
+  out.open('{');
+  out.member("run_uuid", run.run_id);
+  out.member("experiment_id", run.experiment_id);
+  out.member("run_name", run.name);
+  out.member("user_id", run.user);
+  out.member("status", run_status_name(run.status));
+  out.member("start_time", run.start_time_ms);
+  if (run.end_time_ms != 0) out.member("end_time", run.end_time_ms);
+  out.member("artifact_uri", rest_artifact_uri(context, run.artifact_folder));
+  out.member("lifecycle_stage", run.lifecycle_stage);
+  out.member("run_id", run.run_id);
+  out.close('}');
+}
+
+void rest_write_metric(RestWriter& out, const Metric& metric, const std::string& run_id) {
+  out.open('{');
+  out.member("key", metric.key);
+  out.member("value", metric.value);
+  out.member("timestamp", metric.timestamp_ms);
+  out.member("step", metric.step);
+  out.optional("dataset_name", metric.dataset_name);
+  out.optional("dataset_digest", metric.dataset_digest);
+  out.optional("model_id", metric.model_id);
+  out.optional("run_id", run_id);
+  out.close('}');
+}
+
+void rest_write_run(RestWriter& out, const RestContext& context, const RunRecord& run) {
+  out.open('{');
+  out.name("info");
+  rest_write_run_info(out, context, run);
+  out.open("data", '{');
+  if (!run.metrics.empty()) {
+    out.open("metrics", '[');
+    for (const Metric& metric : run.metrics) rest_write_metric(out, metric, {});
+    out.close(']');
+  }
+  rest_write_params(out, run.params);
+  rest_write_tags(out, "tags", run.tags);
+  out.close('}');
+  out.open("inputs", '{');
+  if (!run.inputs.empty()) {
+    out.open("dataset_inputs", '[');
+    for (const DatasetInput& input : run.inputs) rest_write_input(out, input);
+    out.close(']');
+  }
+  if (!run.model_inputs.empty()) {
+    out.open("model_inputs", '[');
+    for (const std::string& id : run.model_inputs) {
+      out.open('{');
+      out.member("model_id", id);
+      out.close('}');
+    }
+    out.close(']');
+  }
+  out.close('}');
+  out.open("outputs", '{');
+  if (!run.outputs.empty()) {
+    out.open("model_outputs", '[');
+    for (const RunOutput& output : run.outputs) {
+      out.open('{');
+      out.member("model_id", output.model_id);
+      out.member("step", output.step);
+      out.close('}');
+    }
+    out.close(']');
+  }
+  out.close('}');
+  out.close('}');
+}
+
+void rest_write_logged_model(RestWriter& out, const RestContext& context,
+                             const LoggedModel& model) {
+  out.open('{');
+  out.open("info", '{');
+  out.member("model_id", model.model_id);
+  out.member("experiment_id", model.experiment_id);
+  out.member("name", model.name);
+  out.member("creation_timestamp_ms", model.creation_time_ms);
+  out.member("last_updated_timestamp_ms", model.last_update_time_ms);
+  out.member("artifact_uri", rest_artifact_uri(context, model.artifact_folder));
+  out.member("status", rest_logged_model_status(model.status));
+  out.member("model_type", model.model_type);
+  out.member("source_run_id", model.source_run_id);
+  rest_write_tags(out, "tags", model.tags);
+  out.close('}');
+  out.open("data", '{');
+  rest_write_params(out, model.params);
+  if (!model.metrics.empty()) {
+    out.open("metrics", '[');
+    for (std::size_t i = 0; i < model.metrics.size(); ++i) {
+      rest_write_metric(out, model.metrics[i], model.metric_runs[i]);
+    }
+    out.close(']');
+  }
+  out.close('}');
+  out.close('}');
+}
+
+void rest_write_model_version(RestWriter& out, const ModelVersion& version) {
+  out.open('{');
+  out.member("name", version.name);
+  rest_write_version_number(out, version.version);
+  out.member("creation_timestamp", version.creation_time_ms);
+  out.member("last_updated_timestamp", version.last_update_time_ms);
+  out.optional("user_id", version.user);
+  out.member("current_stage", version.stage);
+  out.member("description", version.description);
+  out.member("source", version.source);
+  out.member("run_id", version.run_id);
+  out.member("status", "READY");
+  rest_write_tags(out, "tags", version.tags);
+  out.member("run_link", version.run_link);
+  if (!version.aliases.empty()) {
+    out.open("aliases", '[');
+    for (const std::string& alias : version.aliases) out.text(alias);
+    out.close(']');
+  }
+  out.optional("model_id", version.model_id);
+  out.close('}');
+}
+
+void rest_write_registered_model(RestWriter& out, const RegisteredModel& model) {
+  out.open('{');
+  out.member("name", model.name);
+  out.member("creation_timestamp", model.creation_time_ms);
+  out.member("last_updated_timestamp", model.last_update_time_ms);
+  out.optional("description", model.description);
+  if (!model.latest_versions.empty()) {
+    out.open("latest_versions", '[');
+    for (const ModelVersion& version : model.latest_versions) {
+      rest_write_model_version(out, version);
+    }
+    out.close(']');
+  }
+  rest_write_tags(out, "tags", model.tags);
+  if (!model.aliases.empty()) {
+    out.open("aliases", '[');
+    for (const ModelAlias& alias : model.aliases) {
+      out.open('{');
+      out.member("alias", alias.alias);
+      rest_write_version_number(out, alias.version);
+      out.close('}');
+    }
+    out.close(']');
+  }
+  out.close('}');
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_registered_models.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <iterator>
+
+namespace mlrt {
+namespace {
+
+constexpr RestField kRestModelName[] = {{"name", RestType::kText, true}};
+
+void rest_write_registered_answer(RestCall& call, const RegisteredModel& model) {
+  call.out.name("registered_model");
+  rest_write_registered_model(call.out, model);
+}
+
+void rest_create_registered_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"tags", RestType::kObjects},
+                                          {"description", RestType::kText}};
+  call.request.check(kFields);
+  rest_write_registered_answer(
+      call,
+      rest_registry(call).create_model(call.request.text("name"), call.request.text("description"),
+                                       call.request.tags("tags")));
+}
+
+void rest_get_registered_model(RestCall& call) {
+  call.request.check(kRestModelName);
+  rest_write_registered_answer(call, rest_registry(call).model(call.request.text("name")));
+}
+
+void rest_update_registered_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"description", RestType::kText}};
+  call.request.check(kFields);
+  rest_write_registered_answer(call,
+                               rest_registry(call).update_model(call.request.text("name"),
+                                                                call.request.text("description")));
+}
+
+void rest_rename_registered_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"new_name", RestType::kText, true}};
+  call.request.check(kFields);
+  rest_write_registered_answer(call, rest_registry(call).rename_model(
+                                         call.request.text("name"), call.request.text("new_name")));
+}
+
+void rest_delete_registered_model(RestCall& call) {
+  call.request.check(kRestModelName);
+  rest_registry(call).delete_model(call.request.text("name"));
+}
+
+void rest_search_registered_models(RestCall& call) {
+  static constexpr RestField kFields[] = {{"filter", RestType::kText},
+                                          {"max_results", RestType::kInteger, false, 1000},
+                                          {"order_by", RestType::kTexts},
+                                          {"page_token", RestType::kText}};
+  call.request.check(kFields);
+  const SearchPage<RegisteredModel> page =
+      rest_registry(call).search_models(rest_search_query(call.request, 100));
+  if (!page.items.empty()) {
+    call.out.open("registered_models", '[');
+    for (const RegisteredModel& model : page.items) rest_write_registered_model(call.out, model);
+    call.out.close(']');
+  }
+  call.out.optional("next_page_token", page.next_page_token);
+}
+
+void rest_get_latest_versions(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"stages", RestType::kTexts}};
+  call.request.check(kFields);
+  const std::vector<ModelVersion> versions =
+      rest_registry(call).latest_versions(call.request.text("name"), call.request.texts("stages"));
+  if (versions.empty()) return;
+  call.out.open("model_versions", '[');
+  for (const ModelVersion& version : versions) rest_write_model_version(call.out, version);
+  call.out.close(']');
+}
+
+void rest_set_registered_model_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"name", RestType::kText, true}, {"key", RestType::kText, true}, {"value", RestType::kText}};
+  call.request.check(kFields);
+  rest_registry(call).set_model_tag(call.request.text("name"), call.request.text("key"),
+                                    call.request.text("value"));
+}
+
+void rest_delete_registered_model_tag(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"key", RestType::kText, true}};
+  call.request.check(kFields);
+  rest_registry(call).delete_model_tag(call.request.text("name"), call.request.text("key"));
+}
+
+void rest_set_alias(RestCall& call) {
+  static constexpr RestField kFields[] = {{"name", RestType::kText, true},
+                                          {"alias", RestType::kText, true},
+                                          {"version", RestType::kText, true}};
+  call.request.check(kFields);
+  rest_registry(call).set_alias(call.request.text("name"), call.request.text("alias"),
+                                rest_version_number(call.request));
+}
+
+constexpr RestField kRestAlias[] = {{"name", RestType::kText, true},
+                                    {"alias", RestType::kText, true}};
+
+void rest_delete_alias(RestCall& call) {
+  call.request.check(kRestAlias);
+  rest_registry(call).delete_alias(call.request.text("name"), call.request.text("alias"));
+}
+
+void rest_get_version_by_alias(RestCall& call) {
+  call.request.check(kRestAlias);
+  const std::string name = call.request.text("name"), alias = call.request.text("alias");
+  ModelVersion version;
+  try {
+    version = rest_registry(call).version_by_alias(name, alias);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    rest_registry(call).model(name);  // says so, if it is the model that is not there
+    // Clients of MLflow know an alias that is not there by this code.
+    throw Error(ErrorCode::kInvalidParameter, "Registered model alias " + alias + " not found.",
+                error.message());
+  }
+  call.out.name("model_version");
+  rest_write_model_version(call.out, version);
+}
+
+constexpr RestRoute kRestRegisteredModelRoutes[] = {
+    {"POST", "/registered-models/create", rest_create_registered_model, true},
+    {"GET", "/registered-models/get", rest_get_registered_model, false},
+    {"PATCH", "/registered-models/update", rest_update_registered_model, true},
+    {"POST", "/registered-models/rename", rest_rename_registered_model, true},
+    {"DELETE", "/registered-models/delete", rest_delete_registered_model, true},
+    {"GET", "/registered-models/search", rest_search_registered_models, false},
+    {"POST", "/registered-models/get-latest-versions", rest_get_latest_versions, false},
+    {"GET", "/registered-models/get-latest-versions", rest_get_latest_versions, false},
+    {"POST", "/registered-models/set-tag", rest_set_registered_model_tag, true},
+    {"DELETE", "/registered-models/delete-tag", rest_delete_registered_model_tag, true},
+    {"POST", "/registered-models/alias", rest_set_alias, true},
+    {"DELETE", "/registered-models/alias", rest_delete_alias, true},
+    {"GET", "/registered-models/alias", rest_get_version_by_alias, false},
+};
+
+}  // namespace
+
+void add_registered_model_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestRegisteredModelRoutes,
+                  std::size(kRestRegisteredModelRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_request.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <cmath>
+#include <utility>
+
+namespace mlrt {
+namespace {
+
+constexpr std::uint32_t kRestNone = RestDocument::kNone;
+
+// The end of MLflow's messages about arguments.
+constexpr char kRestSeeDocs[] = " See the API docs for more information about request parameters.";
+
+// Messages tell the type as Python has it, where MLflow's server reads the request.
+const char* rest_type_name(RestNode::Kind kind) {
+  switch (kind) {
+    case RestNode::Kind::kNull:
+      return "NoneType";
+    case RestNode::Kind::kFalse:
+    case RestNode::Kind::kTrue:
+      return "bool";
+    case RestNode::Kind::kInteger:
+      return "int";
+    case RestNode::Kind::kFloat:
+      return "float";
+    case RestNode::Kind::kString:
+      return "str";
+    case RestNode::Kind::kArray:
+      return "list";
+    case RestNode::Kind::kObject:
+      break;
+  }
+  return "dict";
+}
+
+void rest_check_content_type(const HttpRequest& request) {
+  if (request.method != "POST" && request.method != "PUT") return;
+  const std::string_view type = request.header("Content-Type");
+  if (type.empty()) {
+    throw Error(ErrorCode::kInvalidParameter, "Bad Request. Content-Type header is missing.");
+  }
+  if (type.substr(0, type.find(';')) != "application/json") {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Bad Request. Content-Type must be one of ['application/json'].");
+  }
+}
+
+bool rest_is_text(const RestNode& node) { return node.kind == RestNode::Kind::kString; }
+
+}  // namespace
+
+std::string rest_element(std::string_view list, std::size_t number) {
+  return std::string(list) + "[" + std::to_string(number) + "]";
+}
+
+bool rest_read_integer(const RestNode& node, std::int64_t& value) {
+  long long whole = 0;
+  double number = 0;
+  switch (node.kind) {
+    case RestNode::Kind::kInteger:
+    case RestNode::Kind::kString:
+      if (!parse_int64(node.text, whole)) return false;
+      value = whole;
+      return true;
+    case RestNode::Kind::kFloat:
+      // 2^63 is a double, the greatest int64 is none.
+      if (!parse_double(node.text, number) || !(std::fabs(number) < 9223372036854775808.0) ||
+          number != std::trunc(number)) {
+        return false;
+      }
+      value = static_cast<std::int64_t>(number);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool rest_read_number(const RestNode& node, double& value) {
+  if (node.kind == RestNode::Kind::kString) return parse_double(node.text, value);
+  if (node.kind != RestNode::Kind::kInteger && node.kind != RestNode::Kind::kFloat) return false;
+  if (!parse_double(node.text, value)) return false;
+  // What is written in digits is not to become an infinity.
+  return std::isfinite(value) || node.text.find_first_of("NI") != std::string_view::npos;
+}
+
+void RestRequest::refuse(const std::string& path, std::uint32_t index) const {
+  throw Error(ErrorCode::kInvalidParameter,
+              "Invalid value " + document_.dump(index) + " for parameter '" + path +
+                  "' supplied:  Hint: Value was of type '" +
+                  rest_type_name(document_.at(index).kind) + "'." + kRestSeeDocs);
+}
+
+void RestRequest::refuse_missing(const std::string& path) {
+  throw Error(ErrorCode::kInvalidParameter,
+              "Missing value for required parameter '" + path + "'." + kRestSeeDocs);
+}
+
+// False for a body that is no object and not empty.
+bool RestRequest::read_body() {
+  rest_check_content_type(request_);
+  for (std::size_t i = 0; i < count_; ++i) values_[i] = kRestNone;
+  if (trim(request_.body).empty()) return true;
+  bool read = document_.parse(request_.body);
+  if (read && rest_is_text(document_.at(0))) {
+    // Old clients encode the body twice.
+    again_ = document_.at(0).text;
+    read = document_.parse(again_);
+  }
+  if (!read) return false;
+  if (document_.at(0).kind != RestNode::Kind::kObject) {
+    return document_.at(0).kind == RestNode::Kind::kNull;
+  }
+  for (std::size_t i = 0; i < count_; ++i) {
+    std::uint32_t value = document_.member(0, fields_[i].name);
+    const auto is_null = [&] {
+      return value != kRestNone && document_.at(value).kind == RestNode::Kind::kNull;
+    };
+    if ((value == kRestNone || is_null()) && std::string_view(fields_[i].name) == "run_id") {
+      value = document_.member(0, "run_uuid");
+    }
+    if (is_null()) value = kRestNone;
+    values_[i] = value;
+  }
+  return true;
+}
+
+void RestRequest::read_query() {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const RestField& field = fields_[i];
+    values_[i] = kRestNone;
+    if (field.type == RestType::kTexts) {
+      std::uint32_t found = 0;
+      for (const auto& parameter : request_.query) found += parameter.first == field.name ? 1 : 0;
+      if (found == 0) continue;
+      values_[i] = document_.add_array(found);
+      for (const auto& parameter : request_.query) {
+        if (parameter.first == field.name) document_.add_string(parameter.second);
+      }
+      continue;
+    }
+    const std::string* value = request_.query_value(field.name);
+    if (value == nullptr && std::string_view(field.name) == "run_id") {
+      value = request_.query_value("run_uuid");
+    }
+    if (value == nullptr) continue;
+    if (field.type != RestType::kFlag) {
+      values_[i] = document_.add_string(*value);
+      continue;
+    }
+    const std::string word = to_lower(*value);
+    if (word != "true" && word != "false") {
+      throw Error(ErrorCode::kInvalidParameter,
+                  "Invalid boolean value: " + *value + ", must be 'true' or 'false'.");
+    }
+    values_[i] =
+        document_.add_word(word == "true" ? RestNode::Kind::kTrue : RestNode::Kind::kFalse);
+  }
+}
+
+bool RestRequest::fits(const RestField& field, std::uint32_t index) const {
+  const RestNode& node = document_.at(index);
+  std::int64_t whole = 0;
+  double number = 0;
+  switch (field.type) {
+    case RestType::kText:
+      return rest_is_text(node);
+    case RestType::kInteger:
+      return rest_read_integer(node, whole) && (field.most < 0 || whole <= field.most);
+    case RestType::kNumber:
+      return rest_read_number(node, number);
+    case RestType::kFlag:
+      return node.kind == RestNode::Kind::kTrue || node.kind == RestNode::Kind::kFalse;
+    case RestType::kChoice:
+      return rest_is_text(node) || node.kind == RestNode::Kind::kInteger;
+    case RestType::kTexts:
+    case RestType::kObjects:
+      break;
+  }
+  if (node.kind != RestNode::Kind::kArray) return false;
+  const auto wanted =
+      field.type == RestType::kTexts ? RestNode::Kind::kString : RestNode::Kind::kObject;
+  for (std::uint32_t i = index + 1; i < node.next; i = document_.at(i).next) {
+    if (document_.at(i).kind != wanted) return false;
+  }
+  return true;
+}
+
+void RestRequest::check(const RestField* fields, std::size_t count) {
+  fields_ = fields;
+  count_ = count;
+  bool is_object = true;
+  if (request_.method == "GET" && !request_.query.empty()) {
+    read_query();
+  } else {
+    is_object = read_body();
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t value = values_[i];
+    const bool missing = value == kRestNone ||
+                         (rest_is_text(document_.at(value)) && document_.at(value).text.empty());
+    if (missing && fields[i].required) refuse_missing(fields[i].name);
+    if (value != kRestNone && !fits(fields[i], value)) refuse(fields[i].name, value);
+  }
+  if (is_object) return;
+  throw Error(ErrorCode::kBadRequest,
+              "the body of the request is not a JSON object" +
+                  (document_.reason().empty() ? std::string() : ": " + document_.reason()));
+}
+
+std::uint32_t RestRequest::find(std::string_view name) const {
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (name == fields_[i].name) return values_[i];
+  }
+  return kRestNone;
+}
+
+std::string RestRequest::text(std::string_view name) const {
+  const std::uint32_t value = find(name);
+  return value == kRestNone ? std::string() : std::string(document_.at(value).text);
+}
+
+std::int64_t RestRequest::integer(std::string_view name, std::int64_t otherwise) const {
+  const std::uint32_t value = find(name);
+  if (value != kRestNone) rest_read_integer(document_.at(value), otherwise);
+  return otherwise;
+}
+
+double RestRequest::number(std::string_view name) const {
+  const std::uint32_t value = find(name);
+  double number = 0;
+  if (value != kRestNone) rest_read_number(document_.at(value), number);
+  return number;
+}
+
+bool RestRequest::flag(std::string_view name) const {
+  const std::uint32_t value = find(name);
+  return value != kRestNone && document_.at(value).kind == RestNode::Kind::kTrue;
+}
+
+std::vector<std::string> RestRequest::texts(std::string_view name) const {
+  std::vector<std::string> found;
+  const std::uint32_t list = find(name);
+  if (list == kRestNone) return found;
+  for (std::uint32_t i = list + 1; i < document_.at(list).next; ++i) {
+    found.emplace_back(document_.at(i).text);
+  }
+  return found;
+}
+
+int RestRequest::choice(std::string_view name, const char* const* names, int count) const {
+  const std::uint32_t value = find(name);
+  if (value == kRestNone) return -1;
+  const RestNode& node = document_.at(value);
+  std::int64_t number = 0;
+  const bool numbered = rest_read_integer(node, number);
+  for (int i = 0; i < count; ++i) {
+    if (numbered ? number == i + 1 : node.text == names[i]) return i;
+  }
+  if (numbered) refuse(std::string(name), value);
+  std::string known;
+  for (int i = 0; i < count; ++i) known += (i > 0 ? ", " : "") + std::string(names[i]);
+  throw Error(ErrorCode::kInvalidParameter, "Invalid value " + document_.dump(value) +
+                                                " for parameter '" + std::string(name) +
+                                                "' supplied: it is one of " + known + ".");
+}
+
+std::vector<std::uint32_t> RestRequest::objects(std::string_view name) const {
+  std::vector<std::uint32_t> found;
+  const std::uint32_t list = find(name);
+  if (list == kRestNone) return found;
+  for (std::uint32_t i = list + 1; i < document_.at(list).next; i = document_.at(i).next) {
+    found.push_back(i);
+  }
+  return found;
+}
+
+std::string RestRequest::member_text(std::uint32_t object, const char* name,
+                                     const std::string& path) const {
+  const std::uint32_t value = document_.member(object, name);
+  if (value == kRestNone || document_.at(value).kind == RestNode::Kind::kNull) return {};
+  if (!rest_is_text(document_.at(value))) refuse(path + "." + name, value);
+  return std::string(document_.at(value).text);
+}
+
+std::vector<Tag> RestRequest::tags(std::string_view name, bool key_required) const {
+  std::vector<Tag> found;
+  for (const std::uint32_t object : objects(name)) {
+    const std::string path = rest_element(name, found.size());
+    found.push_back({member_text(object, "key", path), member_text(object, "value", path)});
+    if (key_required && found.back().key.empty()) refuse_missing(path + ".key");
+  }
+  return found;
+}
+
+std::vector<Param> RestRequest::params(std::string_view name, bool key_required) const {
+  std::vector<Param> found;
+  for (Tag& tag : tags(name, key_required)) {
+    found.push_back({std::move(tag.key), std::move(tag.value)});
+  }
+  return found;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_runs.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <iterator>
+
+namespace mlrt {
+namespace {
+
+constexpr RestField kRestRunId[] = {{"run_id", RestType::kText, true}};
+
+constexpr RunStatus kRestRunStatuses[] = {RunStatus::kRunning, RunStatus::kScheduled,
+                                          RunStatus::kFinished, RunStatus::kFailed,
+                                          RunStatus::kKilled};
+constexpr const char* kRestRunStatusNames[] = {"RUNNING", "SCHEDULED", "FINISHED", "FAILED",
+                                               "KILLED"};
+
+void rest_create_run(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"experiment_id", RestType::kText}, {"start_time", RestType::kInteger},
+      {"run_name", RestType::kText},      {"user_id", RestType::kText},
+      {"tags", RestType::kObjects},
+  };
+  call.request.check(kFields);
+  TrackingStore::NewRun run;
+  // A request without an experiment is for the default one.
+  if (call.request.has("experiment_id")) run.experiment_id = call.request.text("experiment_id");
+  run.name = call.request.text("run_name");
+  run.user = call.request.text("user_id");
+  run.start_time_ms = call.request.integer("start_time");
+  run.tags = call.request.tags("tags");
+  const RunRecord record = call.tracking().create_run(run);
+  call.out.name("run");
+  rest_write_run(call.out, call.context, record);
+}
+
+void rest_get_run(RestCall& call) {
+  call.request.check(kRestRunId);
+  const RunRecord record = call.tracking().run(call.request.text("run_id"));
+  call.out.name("run");
+  rest_write_run(call.out, call.context, record);
+}
+
+void rest_update_run(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"run_id", RestType::kText, true},
+      {"end_time", RestType::kInteger},
+      {"status", RestType::kChoice},
+      {"run_name", RestType::kText},
+  };
+  call.request.check(kFields);
+  TrackingStore::RunUpdate update;
+  const int status = call.request.choice("status", kRestRunStatusNames, 5);
+  if (status >= 0) update.status = kRestRunStatuses[status];
+  update.end_time_ms = call.request.integer("end_time");
+  if (call.request.has("run_name")) update.name = call.request.text("run_name");
+  const RunRecord record = call.tracking().update_run(call.request.text("run_id"), update);
+  call.out.name("run_info");
+  rest_write_run_info(call.out, call.context, record);
+  const bool ended = update.status && *update.status != RunStatus::kRunning &&
+                     *update.status != RunStatus::kScheduled;
+  if (ended && call.context.on_run_end) call.context.on_run_end(record);
+}
+
+void rest_delete_run(RestCall& call) {
+  call.request.check(kRestRunId);
+  call.tracking().delete_run(call.request.text("run_id"));
+}
+
+void rest_restore_run(RestCall& call) {
+  call.request.check(kRestRunId);
+  call.tracking().restore_run(call.request.text("run_id"));
+}
+
+void rest_search_runs(RestCall& call) {
+  static constexpr RestField kFields[] = {
+      {"experiment_ids", RestType::kTexts},
+      {"filter", RestType::kText},
+      {"max_results", RestType::kInteger, false, 50000},
+      {"order_by", RestType::kTexts},
+      {"run_view_type", RestType::kChoice},
+      {"page_token", RestType::kText},
+  };
+  call.request.check(kFields);
+  SearchQuery query = rest_search_query(call.request, 1000);
+  query.view = rest_view_type(call.request, "run_view_type");
+  const std::vector<std::string> experiments = call.request.texts("experiment_ids");
+  if (experiments.empty()) {
+    // To MLflow no experiments are no runs; to the store they are all.
+    parse_search_filter(SearchTarget::kRuns, query.filter);
+    return;
+  }
+  const SearchPage<RunRecord> page = call.tracking().search_runs(experiments, query);
+  if (!page.items.empty()) {
+    call.out.open("runs", '[');
+    for (const RunRecord& run : page.items) rest_write_run(call.out, call.context, run);
+    call.out.close(']');
+  }
+  call.out.optional("next_page_token", page.next_page_token);
+}
+
+constexpr RestRoute kRestRunRoutes[] = {
+    {"POST", "/runs/create", rest_create_run, true},
+    {"GET", "/runs/get", rest_get_run, false},
+    {"POST", "/runs/update", rest_update_run, true},
+    {"POST", "/runs/delete", rest_delete_run, true},
+    {"POST", "/runs/restore", rest_restore_run, true},
+    {"POST", "/runs/search", rest_search_runs, false},
+};
+
+}  // namespace
+
+void add_run_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestRunRoutes, std::size(kRestRunRoutes));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_writer.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace mlrt {
+namespace {
+
+bool rest_is_plain(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+}
+
+void rest_write_escaped(std::string& out, std::string_view text) {
+  static const char kDigits[] = "0123456789abcdef";
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (rest_is_plain(c)) continue;
+    out += text.substr(from, i - from);
+    from = i + 1;
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += "\\u00";
+      out += kDigits[static_cast<unsigned char>(c) >> 4];
+      out += kDigits[c & 15];
+    }
+  }
+  out += text.substr(from);
+}
+
+}  // namespace
+
+void RestWriter::comma() {
+  if (out_.empty()) return;
+  const char last = out_.back();
+  if (last != '{' && last != '[' && last != ':') out_ += ',';
+}
+
+void RestWriter::open(char bracket) {
+  comma();
+  out_ += bracket;
+}
+
+void RestWriter::close(char bracket) { out_ += bracket; }
+
+void RestWriter::name(std::string_view name) {
+  comma();
+  out_ += '"';
+  out_ += name;
+  out_ += "\":";
+}
+
+void RestWriter::open(std::string_view member, char bracket) {
+  name(member);
+  out_ += bracket;
+}
+
+void RestWriter::word(std::string_view json) {
+  comma();
+  out_ += json;
+}
+
+void RestWriter::colon() { out_ += ':'; }
+
+void RestWriter::member(std::string_view key, std::string_view value) {
+  name(key);
+  text(value);
+}
+
+void RestWriter::member(std::string_view key, const char* value) {
+  member(key, std::string_view(value));
+}
+
+void RestWriter::member(std::string_view key, const std::string& value) {
+  member(key, std::string_view(value));
+}
+
+void RestWriter::member(std::string_view key, std::int64_t value) {
+  name(key);
+  integer(value);
+}
+
+void RestWriter::member(std::string_view key, double value) {
+  name(key);
+  number(value);
+}
+
+void RestWriter::member(std::string_view key, bool value) {
+  name(key);
+  word(value ? "true" : "false");
+}
+
+void RestWriter::optional(std::string_view key, const std::string& value) {
+  if (!value.empty()) member(key, value);
+}
+
+void RestWriter::text(std::string_view text) {
+  comma();
+  out_ += '"';
+  if (is_utf8(text)) {
+    rest_write_escaped(out_, text);
+  } else {
+    for (const char c : text) {
+      if (static_cast<unsigned char>(c) < 0x80) {
+        rest_write_escaped(out_, std::string_view(&c, 1));
+      } else {
+        out_ += "\xEF\xBF\xBD";
+      }
+    }
+  }
+  out_ += '"';
+}
+
+void RestWriter::integer(std::int64_t value) {
+  comma();
+  char digits[24];
+  out_.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+}
+
+void RestWriter::number(double value) {
+  comma();
+  if (std::isnan(value)) {
+    out_ += "\"NaN\"";
+    return;
+  }
+  if (std::isinf(value)) value = std::copysign(std::numeric_limits<double>::max(), value);
+  char digits[40];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  const std::string_view written(digits, static_cast<std::size_t>(end - digits));
+  out_ += written;
+  if (written.find_first_not_of("-0123456789") == std::string_view::npos) out_ += ".0";
 }
 
 }  // namespace mlrt
@@ -27597,6 +33157,150 @@ std::unique_ptr<ScoringService> make_scoring_server(std::shared_ptr<const Model>
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
 
+// ---- server/tracking_server.cpp
+#if defined(MLRT_WITH_SERVER)
+#include <optional>
+#include <utility>
+
+namespace mlrt {
+namespace {
+
+constexpr int kTrackingMaxPort = 65535;
+constexpr int kTrackingInsufficientStorage = 507;
+// A batch at MLflow's limits, with parameters of 6000 four-byte characters written as escapes,
+// stays far below it. What may be larger, artifacts, is streamed.
+constexpr std::size_t kTrackingMaxBodyBytes = std::size_t{32} << 20;
+constexpr std::size_t kTrackingMaxTotalBodyBytes = std::size_t{128} << 20;
+
+ListenerOptions tracking_listener_options(const TrackingServerOptions& options) {
+  check_tracking_server_options(options);
+  ListenerOptions listener;
+  listener.host = options.host;
+  listener.port = options.port;
+  listener.max_body_bytes = kTrackingMaxBodyBytes;
+  listener.max_total_body_bytes = kTrackingMaxTotalBodyBytes;
+  return listener;
+}
+
+HttpResponse tracking_error_response(const Error& error) {
+  if (!fs::is_disk_full(error)) return error_json_response(error);
+  HttpResponse response =
+      error_json_response(Error(error.code(), "the server's disk is full; nothing was written"));
+  // Clients try a 500 again and again, which would not help.
+  response.status = kTrackingInsufficientStorage;
+  return response;
+}
+
+std::optional<HttpResponse> tracking_ask_hook(ServerHooks& hooks, const HttpRequest& request) {
+  const auto refusal = hooks.on_request(
+      {request.method, request.path, request.query, request.headers, request.remote_address});
+  if (!refusal) return std::nullopt;
+  HttpResponse response =
+      error_json_response(Error(ErrorCode::kPermissionDenied, refusal->message));
+  response.status = refusal->status;
+  return response;
+}
+
+HttpHandler tracking_text_handler(std::string text) {
+  return [text = std::move(text)](const HttpRequest&, const PathParams&) {
+    HttpResponse response;
+    response.content_type = "text/html; charset=utf-8";
+    response.body = text;
+    return response;
+  };
+}
+
+// What MLflow 3.10 and later ask first.
+HttpResponse tracking_server_info(const HttpRequest&, const PathParams&) {
+  HttpResponse response;
+  response.content_type = "application/json";
+  response.body =
+      "{\"store_type\": \"SqlStore\", \"workspaces_enabled\": false, \"trace_archival_enabled\": "
+      "false, \"multipart_uploads_enabled\": false, \"multipart_downloads_enabled\": false, "
+      "\"features_enabled\": {\"gateway\": false}}";
+  return response;
+}
+
+}  // namespace
+
+void check_tracking_server_options(const TrackingServerOptions& options) {
+  if (options.port < 0 || options.port > kTrackingMaxPort) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "the port " + std::to_string(options.port) +
+                    " does not exist: one from 1 to 65535, or 0 for a free one");
+  }
+  if (!is_loopback_host(options.host)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "the server cannot listen on " + quoted(options.host) +
+                    ": it has no authentication yet, so only this machine may reach it; use "
+                    "127.0.0.1, ::1 or localhost, and an SSH tunnel (ssh -L) from other machines");
+  }
+}
+
+Router make_tracking_router(const Session& session, const TrackingServerOptions& options) {
+  Router router;
+  const std::string root = session.tracking().artifact_root();
+  const auto context =
+      std::make_shared<RestContext>(RestContext{session, options.read_only, {}, {}, {}, {}});
+  context->artifact_uri = [root](const std::string& folder) {
+    return artifact_uri_of_folder(root, folder);
+  };
+  context->artifact_folder = [root](const std::string& uri) {
+    return artifact_folder_of_uri(root, uri);
+  };
+  const std::shared_ptr<ServerHooks> hooks = options.hooks;
+  if (hooks) {
+    context->on_run_end = [hooks](const RunRecord& run) { hooks->on_run_end(run); };
+    context->on_model_version = [hooks](const ModelVersion& version) {
+      hooks->on_model_version(version);
+    };
+  }
+  add_mlflow_routes(router, *context);
+  add_artifact_routes(router, session, options.read_only);
+  router.add("GET", "/health", tracking_text_handler("OK"));
+  router.add("GET", "/version", tracking_text_handler(MLRT_VERSION));
+  router.add("GET", "/api/3.0/mlflow/server-info", tracking_server_info);
+  router.add("GET", "/ajax-api/3.0/mlflow/server-info", tracking_server_info);
+  // The filter lives as long as the router, and so does the context that the routes refer to.
+  router.set_filter([rules = HostRules(options.host, options.allowed_hosts), hooks,
+                     context](const HttpRequest& request) -> std::optional<HttpResponse> {
+    rules.check(request);
+    return hooks ? tracking_ask_hook(*hooks, request) : std::nullopt;
+  });
+  router.set_error_handler(
+      [](const Error& error, const HttpRequest&) { return tracking_error_response(error); });
+  return router;
+}
+
+struct TrackingServer::State {
+  State(const Session& session, const TrackingServerOptions& options)
+      : host(options.host),
+        listener(tracking_listener_options(options), make_tracking_router(session, options)) {}
+
+  std::string host;
+  Listener listener;
+};
+
+TrackingServer::TrackingServer(const Session& session, const TrackingServerOptions& options)
+    : state_(std::make_unique<State>(session, options)) {
+  state_->listener.start();
+}
+
+TrackingServer::~TrackingServer() = default;
+
+std::string TrackingServer::url() const {
+  const std::string& host = state_->host;
+  const bool bare_ipv6 = host.find(':') != std::string::npos && host.front() != '[';
+  return "http://" + (bare_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port());
+}
+
+int TrackingServer::port() const { return state_->listener.port(); }
+
+void TrackingServer::stop() { state_->listener.stop(); }
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
 // ---- lua/bind_artifacts.cpp
 #if defined(MLRT_WITH_LUA)
 // mlrt.native.artifacts: the files of runs and logged models.
@@ -28243,87 +33947,277 @@ void open_model_module(lua_State* L) {
 namespace mlrt {
 namespace {
 
+void registry_set_optional(lua_State* L, const char* key, const std::string& text) {
+  if (!text.empty()) set_text(L, key, text);
+}
+
 void registry_push_version(lua_State* L, const ModelVersion& version) {
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 13);
   set_text(L, "name", version.name);
   set_integer(L, "version", version.version);
   set_text(L, "source", version.source);
-  if (!version.run_id.empty()) set_text(L, "run_id", version.run_id);
+  registry_set_optional(L, "run_id", version.run_id);
+  registry_set_optional(L, "model_id", version.model_id);
+  registry_set_optional(L, "run_link", version.run_link);
+  registry_set_optional(L, "user", version.user);
   set_text(L, "description", version.description);
+  set_text(L, "stage", version.stage);
   set_integer(L, "creation_time_ms", version.creation_time_ms);
+  set_integer(L, "last_update_time_ms", version.last_update_time_ms);
   push_texts(L, version.aliases);
   lua_setfield(L, -2, "aliases");
+  push_tags(L, version.tags);
+  lua_setfield(L, -2, "tags");
 }
 
-// register(source, name, alias, run_id): the new version.
-int registry_bind_register(lua_State* L) {
+void registry_push_model(lua_State* L, const RegisteredModel& model) {
+  lua_createtable(L, 0, 8);
+  set_text(L, "name", model.name);
+  set_text(L, "description", model.description);
+  set_integer(L, "creation_time_ms", model.creation_time_ms);
+  set_integer(L, "last_update_time_ms", model.last_update_time_ms);
+  push_tags(L, model.tags);
+  lua_setfield(L, -2, "tags");
+  lua_createtable(L, 0, static_cast<int>(model.aliases.size()));
+  for (const ModelAlias& alias : model.aliases) set_integer(L, alias.alias.c_str(), alias.version);
+  lua_setfield(L, -2, "aliases");
+  push_list(L, model.latest_versions, registry_push_version);
+  lua_setfield(L, -2, "latest_versions");
+}
+
+void registry_push_event(lua_State* L, const RegistryEvent& event) {
+  lua_createtable(L, 0, 8);
+  set_integer(L, "time_ms", event.time_ms);
+  set_text(L, "action", event.action);
+  set_text(L, "name", event.name);
+  if (event.version > 0) set_integer(L, "version", event.version);
+  registry_set_optional(L, "user", event.user);
+  registry_set_optional(L, "alias", event.alias);
+  registry_set_optional(L, "before", event.before);
+  registry_set_optional(L, "after", event.after);
+}
+
+void registry_push_lineage(lua_State* L, const ModelLineage& lineage) {
+  lua_createtable(L, 0, 7);
+  registry_push_version(L, lineage.version);
+  lua_setfield(L, -2, "version");
+  registry_set_optional(L, "run_name", lineage.run_name);
+  registry_set_optional(L, "run_status", lineage.run_status);
+  registry_set_optional(L, "experiment_id", lineage.experiment_id);
+  registry_set_optional(L, "model_name", lineage.model_name);
+  registry_set_optional(L, "model_status", lineage.model_status);
+  push_list(L, lineage.datasets, push_dataset);
+  lua_setfield(L, -2, "datasets");
+}
+
+// What a function begins with: its name, the registry and the arguments, of which the first is the
+// model's name. One C function serves all that give the same: a function each is three times the
+// code.
+struct RegistryCall {
+  explicit RegistryCall(lua_State* L)
+      : function(lua_tostring(L, lua_upvalueindex(1))),
+        args(L, function.data()),
+        session(script_state(L).session()),
+        registry(session.registry()) {}
+  bool is(std::string_view name) const { return function == name; }
+  std::string text(int index, const char* argument) const {
+    return std::string(args.text(index, argument));
+  }
+  std::string name() const { return text(1, "name"); }
+  std::int64_t version() const { return args.integer(2, "version"); }
+
+  std::string_view function;
+  LuaArgs args;
+  Session& session;
+  Registry& registry;
+};
+
+// register(source, name, alias, run_id, description, tags)
+ModelVersion registry_register(const RegistryCall& call) {
+  const std::string source = call.text(1, "source");
+  return call.session.register_model(
+      source, call.text(2, "name"), call.args.text(3, "alias", ""), call.args.text(4, "run_id", ""),
+      call.args.text(5, "description", ""), read_tags(call.args, 6, "tags"));
+}
+
+// create_version(name, source, run_id, model_id, run_link, description, tags, alias, create_model)
+ModelVersion registry_create_version(const RegistryCall& call) {
+  Registry::NewVersion version;
+  version.name = call.name();
+  version.source = call.text(2, "source");
+  version.run_id = call.args.text(3, "run_id", "");
+  version.model_id = call.args.text(4, "model_id", "");
+  version.run_link = call.args.text(5, "run_link", "");
+  version.description = call.args.text(6, "description", "");
+  version.tags = read_tags(call.args, 7, "tags");
+  version.alias = call.args.text(8, "alias", "");
+  version.create_model = call.args.boolean(9, "create_model", false);
+  return call.registry.create_version(version);
+}
+
+ModelVersion registry_call_version(const RegistryCall& call) {
+  Registry& registry = call.registry;
+  if (call.is("register_model")) return registry_register(call);
+  if (call.is("create_version")) return registry_create_version(call);
+  if (call.is("version_by_uri")) return registry.version_by_uri(call.text(1, "uri"));
+  const std::string name = call.name();
+  if (call.is("latest_version")) return registry.latest_version(name);
+  if (call.is("version_by_alias")) return registry.version_by_alias(name, call.text(2, "alias"));
+  const std::int64_t version = call.version();
+  if (call.is("version")) return registry.version(name, version);
+  if (call.is("update_version"))
+    return registry.update_version(name, version, call.text(3, "description"));
+  // set_stage(name, version, stage, archive_existing)
+  return registry.set_stage(name, version, call.text(3, "stage"),
+                            call.args.boolean(4, "archive_existing", false));
+}
+
+RegisteredModel registry_call_model(const RegistryCall& call) {
+  const std::string name = call.name();
+  if (call.is("model")) return call.registry.model(name);
+  if (call.is("rename_model")) return call.registry.rename_model(name, call.text(2, "new_name"));
+  if (call.is("update_model")) return call.registry.update_model(name, call.text(2, "description"));
+  // create_model(name, description, tags)
+  return call.registry.create_model(name, call.args.text(2, "description", ""),
+                                    read_tags(call.args, 3, "tags"));
+}
+
+void registry_call_change(const RegistryCall& call) {
+  Registry& registry = call.registry;
+  const std::string name = call.name();
+  if (call.is("delete_model")) return registry.delete_model(name);
+  if (call.is("set_alias"))
+    return registry.set_alias(name, call.text(2, "alias"), call.args.integer(3, "version"));
+  if (call.is("delete_alias")) return registry.delete_alias(name, call.text(2, "alias"));
+  if (call.is("set_model_tag"))
+    return registry.set_model_tag(name, call.text(2, "key"), call.args.scalar(3, "value"));
+  if (call.is("delete_model_tag")) return registry.delete_model_tag(name, call.text(2, "key"));
+  const std::int64_t version = call.version();
+  if (call.is("delete_version")) return registry.delete_version(name, version);
+  if (call.is("set_version_tag"))
+    return registry.set_version_tag(name, version, call.text(3, "key"),
+                                    call.args.scalar(4, "value"));
+  registry.delete_version_tag(name, version, call.text(3, "key"));
+}
+
+// What the functions give.
+
+int registry_bind_version(lua_State* L) {
   return guard(L, [=] {
-    const LuaArgs args(L, "register_model");
-    const std::string source(args.text(1, "source"));
-    const std::string name(args.text(2, "name"));
-    const std::string alias = args.text(3, "alias", "");
-    const ModelVersion version =
-        script_state(L).session().register_model(source, name, alias, args.text(4, "run_id", ""));
+    const ModelVersion version = registry_call_version(RegistryCall(L));
     protect(L, [&](lua_State* P) { registry_push_version(P, version); });
     return 1;
   });
 }
 
-int registry_bind_models(lua_State* L) {
+int registry_bind_model(lua_State* L) {
   return guard(L, [=] {
-    const std::vector<RegisteredModel> models = script_state(L).session().registry().list_models();
-    protect(L, [&](lua_State* P) {
-      lua_createtable(P, static_cast<int>(models.size()), 0);
-      lua_Integer i = 0;
-      for (const RegisteredModel& model : models) {
-        lua_createtable(P, 0, 5);
-        set_text(P, "name", model.name);
-        set_text(P, "description", model.description);
-        set_integer(P, "creation_time_ms", model.creation_time_ms);
-        set_integer(P, "last_update_time_ms", model.last_update_time_ms);
-        lua_createtable(P, static_cast<int>(model.versions.size()), 0);
-        lua_Integer v = 0;
-        for (const ModelVersion& version : model.versions) {
-          registry_push_version(P, version);
-          lua_rawseti(P, -2, ++v);
-        }
-        lua_setfield(P, -2, "versions");
-        lua_rawseti(P, -2, ++i);
-      }
-    });
+    const RegisteredModel model = registry_call_model(RegistryCall(L));
+    protect(L, [&](lua_State* P) { registry_push_model(P, model); });
     return 1;
   });
 }
 
-int registry_bind_set_alias(lua_State* L) {
+int registry_bind_change(lua_State* L) {
   return guard(L, [=] {
-    const LuaArgs args(L, "set_alias");
-    const std::string name(args.text(1, "name"));
-    const std::string alias(args.text(2, "alias"));
-    script_state(L).session().registry().set_alias(name, alias, args.integer(3, "version"));
+    registry_call_change(RegistryCall(L));
     return 0;
   });
 }
 
-int registry_bind_delete_alias(lua_State* L) {
+int registry_bind_versions(lua_State* L) {
   return guard(L, [=] {
-    const LuaArgs args(L, "delete_alias");
-    const std::string name(args.text(1, "name"));
-    script_state(L).session().registry().delete_alias(name, std::string(args.text(2, "alias")));
-    return 0;
+    const RegistryCall call(L);
+    SearchPage<ModelVersion> page;
+    if (call.is("search_versions")) {
+      // search_versions(filter, order_by, view, max_results, page_token)
+      page = call.registry.search_versions(read_query(call.args, 1));
+    } else if (call.is("versions")) {
+      page.items = call.registry.versions(call.name());
+    } else {
+      page.items = call.registry.latest_versions(call.name(), call.args.texts(2, "stages"));
+    }
+    protect(L, [&](lua_State* P) { push_page(P, page, registry_push_version); });
+    return 1;
+  });
+}
+
+// search_models(filter, order_by, view, max_results, page_token)
+int registry_bind_search_models(lua_State* L) {
+  return guard(L, [=] {
+    const RegistryCall call(L);
+    const auto page = call.registry.search_models(read_query(call.args, 1));
+    protect(L, [&](lua_State* P) { push_page(P, page, registry_push_model); });
+    return 1;
+  });
+}
+
+int registry_bind_download_uri(lua_State* L) {
+  return guard(L, [=] {
+    const RegistryCall call(L);
+    const std::string uri = call.registry.download_uri(call.name(), call.version());
+    protect(L, [&](lua_State* P) { push_text(P, uri); });
+    return 1;
+  });
+}
+
+int registry_bind_lineage(lua_State* L) {
+  return guard(L, [=] {
+    const RegistryCall call(L);
+    const ModelLineage lineage = call.registry.lineage(call.name(), call.version());
+    protect(L, [&](lua_State* P) { registry_push_lineage(P, lineage); });
+    return 1;
+  });
+}
+
+// history(name, max_results)
+int registry_bind_history(lua_State* L) {
+  return guard(L, [=] {
+    const RegistryCall call(L);
+    const std::int64_t most = call.args.integer(2, "max_results", 0);
+    if (most < 0) call.args.wrong(2, "max_results", "a whole number from 0");
+    const auto events = call.registry.history(call.name(), static_cast<std::size_t>(most));
+    protect(L, [&](lua_State* P) { push_list(P, events, registry_push_event); });
+    return 1;
   });
 }
 
 }  // namespace
 
 void open_registry_module(lua_State* L) {
-  static const luaL_Reg kFunctions[] = {{"register", registry_bind_register},
-                                        {"models", registry_bind_models},
-                                        {"set_alias", registry_bind_set_alias},
-                                        {"delete_alias", registry_bind_delete_alias},
-                                        {nullptr, nullptr}};
+  static const luaL_Reg kFunctions[] = {{"register_model", registry_bind_version},
+                                        {"create_model", registry_bind_model},
+                                        {"model", registry_bind_model},
+                                        {"search_models", registry_bind_search_models},
+                                        {"rename_model", registry_bind_model},
+                                        {"update_model", registry_bind_model},
+                                        {"delete_model", registry_bind_change},
+                                        {"set_model_tag", registry_bind_change},
+                                        {"delete_model_tag", registry_bind_change},
+                                        {"create_version", registry_bind_version},
+                                        {"version", registry_bind_version},
+                                        {"versions", registry_bind_versions},
+                                        {"latest_version", registry_bind_version},
+                                        {"latest_versions", registry_bind_versions},
+                                        {"version_by_alias", registry_bind_version},
+                                        {"version_by_uri", registry_bind_version},
+                                        {"search_versions", registry_bind_versions},
+                                        {"update_version", registry_bind_version},
+                                        {"delete_version", registry_bind_change},
+                                        {"set_version_tag", registry_bind_change},
+                                        {"delete_version_tag", registry_bind_change},
+                                        {"set_stage", registry_bind_version},
+                                        {"set_alias", registry_bind_change},
+                                        {"delete_alias", registry_bind_change},
+                                        {"download_uri", registry_bind_download_uri},
+                                        {"lineage", registry_bind_lineage},
+                                        {"history", registry_bind_history}};
   lua_newtable(L);
-  set_functions(L, kFunctions);
+  for (const luaL_Reg& entry : kFunctions) {
+    lua_pushstring(L, entry.name);
+    lua_pushcclosure(L, entry.func, 1);
+    lua_setfield(L, -2, entry.name);
+  }
 }
 
 }  // namespace mlrt
@@ -28889,8 +34783,8 @@ int store_bind_gc(lua_State* L) {
       throw Error(ErrorCode::kInvalidParameter, "gc: 'compact' goes without 'dry_run'");
     }
     const Session& session = script_state(L).session();
-    const TrackingStore::Garbage garbage =
-        session.tracking().collect_garbage(older_than_ms, dry_run);
+    TrackingStore::Garbage garbage = session.tracking().collect_garbage(older_than_ms, dry_run);
+    garbage.artifact_bytes += session.registry().collect_garbage(dry_run);
     const std::uint64_t given_back = compact ? session.compact() : 0;
     protect(L, [&](lua_State* P) {
       lua_createtable(P, 0, 5);
@@ -30248,18 +36142,24 @@ constexpr std::uint64_t kScriptMaxBytes = std::uint64_t{64} << 20;
 
 thread_local LuaMemory* interpreter_test_memory = nullptr;
 
-void* interpreter_allocate(void* user, void* block, std::size_t, std::size_t new_size) {
+void* interpreter_allocate(void* user, void* block, std::size_t old_size, std::size_t new_size) {
+  auto* memory = static_cast<LuaMemory*>(user);
+  if (block == nullptr) old_size = 0;  // it says what kind of object is to be made
   if (new_size == 0) {
+    memory->used_bytes -= old_size;
     std::free(block);
     return nullptr;
   }
-  auto* memory = static_cast<LuaMemory*>(user);
+  const std::uint64_t after = memory->used_bytes - old_size + new_size;
+  if (memory->max_bytes != 0 && new_size > old_size && after > memory->max_bytes) return nullptr;
   ++memory->allocations;
   if (memory->fail_at != 0 && memory->allocations >= memory->fail_at) {
     if (memory->fail_once) memory->fail_at = 0;
     return nullptr;
   }
-  return std::realloc(block, new_size);
+  void* moved = std::realloc(block, new_size);
+  if (moved != nullptr) memory->used_bytes = after;
+  return moved;
 }
 
 // Runs for an error outside of any protected call, which would be a defect of ours.
@@ -30354,11 +36254,7 @@ struct Interpreter::State {
   }
 };
 
-Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_unique<State>()) {
-  ScriptState& script = state_->script;
-  script.store = options.store;
-  script.overlay = options.overlay;
-  script.memory = interpreter_test_memory != nullptr ? interpreter_test_memory : &script.own_memory;
+void open_script_state(ScriptState& script) {
   lua_State* L = lua_newstate(interpreter_allocate, script.memory);
   if (L == nullptr) throw Error(ErrorCode::kUnavailable, "not enough memory to start Lua");
   *static_cast<ScriptState**>(lua_getextraspace(L)) = &script;
@@ -30382,6 +36278,14 @@ Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_u
     const std::string text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
     throw Error(ErrorCode::kUnavailable, "Lua could not be started: " + text);
   }
+}
+
+Interpreter::Interpreter(const InterpreterOptions& options) : state_(std::make_unique<State>()) {
+  ScriptState& script = state_->script;
+  script.store = options.store;
+  script.overlay = options.overlay;
+  script.memory = interpreter_test_memory != nullptr ? interpreter_test_memory : &script.own_memory;
+  open_script_state(script);
 }
 
 Interpreter::~Interpreter() = default;
@@ -30476,6 +36380,9 @@ extern "C" void mlrt_interrupt_handler(int signal_number) {
 
 // After an interrupt nothing is caught: the error goes on, whatever the script made of it.
 int interrupt_filter(lua_State* L, bool succeeded) {
+  if (!succeeded && script_state(L).time_is_over) {
+    raise_lua_error(L, ErrorCode::kTimeout, "its time is over");
+  }
   if (!succeeded && interrupt_requested()) {
     raise_lua_error(L, ErrorCode::kInterrupted, "interrupted");
   }
@@ -31138,6 +37045,551 @@ void ScriptState::end_open(RunStatus status) {
 
 ScriptState& script_state(lua_State* L) {
   return **static_cast<ScriptState**>(lua_getextraspace(L));
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/server_config.cpp
+#if defined(MLRT_WITH_LUA)
+#include <string_view>
+#include <utility>
+
+namespace mlrt {
+namespace {
+
+constexpr std::uint64_t kConfigMaxBytes = std::uint64_t{1} << 20;
+constexpr lua_Integer kConfigMaxPort = 65535;
+
+const std::vector<std::string>& config_names() {
+  static const std::vector<std::string> names = {
+      "host",          "port",       "store",      "artifacts_destination", "read_only",
+      "allowed_hosts", "on_request", "on_run_end", "on_model_version"};
+  return names;
+}
+
+// Reads the table that the file returned, at index 1.
+class ConfigReader {
+ public:
+  ConfigReader(lua_State* L, std::string path) : state_(L), path_(std::move(path)) {}
+
+  void read(ServerConfig& config, ServerHookState& hooks) {
+    if (lua_type(state_, 1) != LUA_TTABLE) {
+      fail("it must return a table of settings, but returned " + describe_value(state_, 1));
+    }
+    // Where the entries are read, values may be changed by no one: there is no Lua in between.
+    lua_pushnil(state_);
+    while (lua_next(state_, 1) != 0) {
+      if (lua_type(state_, -2) != LUA_TSTRING) {
+        fail("a setting's name must be a string, got " + describe_value(state_, -2));
+      }
+      read_entry(lua_tostring(state_, -2), config, hooks);
+      lua_settop(state_, 2);
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorCode::kInvalidParameter, path_ + ": " + what);
+  }
+  [[noreturn]] void wrong(const std::string& name, const char* wanted) const {
+    fail("'" + name + "' must be " + wanted + ", got " + describe_value(state_, -1));
+  }
+
+  std::string text(const std::string& name, int index, const char* wanted) const {
+    std::size_t size = 0;
+    const char* bytes =
+        lua_type(state_, index) == LUA_TSTRING ? lua_tolstring(state_, index, &size) : nullptr;
+    if (bytes == nullptr || size == 0) wrong(name, wanted);
+    return std::string(bytes, size);
+  }
+
+  std::vector<std::string> texts(const std::string& name) const {
+    constexpr const char* kWanted = "a list of names";
+    if (lua_type(state_, -1) != LUA_TTABLE) wrong(name, kWanted);
+    std::vector<std::string> values;
+    const auto count = static_cast<lua_Integer>(lua_rawlen(state_, -1));
+    for (lua_Integer i = 1; i <= count; ++i) {
+      lua_rawgeti(state_, -1, i);
+      values.push_back(text(name, -1, kWanted));
+      lua_pop(state_, 1);
+    }
+    return values;
+  }
+
+  int function(const std::string& name) {
+    if (lua_type(state_, -1) != LUA_TFUNCTION) wrong(name, "a function");
+    int place = LUA_NOREF;
+    protect(state_, {-1}, [&place](lua_State* P) { place = luaL_ref(P, LUA_REGISTRYINDEX); });
+    return place;
+  }
+
+  void read_entry(const std::string& name, ServerConfig& config, ServerHookState& hooks) {
+    if (name == "host") {
+      config.host = text(name, -1, "an address");
+    } else if (name == "store") {
+      config.store = text(name, -1, "a path");
+    } else if (name == "artifacts_destination") {
+      config.artifacts_destination = text(name, -1, "a path");
+    } else if (name == "port") {
+      int whole = 0;
+      const bool number = lua_type(state_, -1) == LUA_TNUMBER;
+      const lua_Integer port = number ? lua_tointegerx(state_, -1, &whole) : 0;
+      if (whole == 0 || port < 0 || port > kConfigMaxPort) {
+        wrong(name, "a whole number from 0 to 65535");
+      }
+      config.port = static_cast<int>(port);
+    } else if (name == "read_only") {
+      if (!lua_isboolean(state_, -1)) wrong(name, "true or false");
+      config.read_only = lua_toboolean(state_, -1) != 0;
+    } else if (name == "allowed_hosts") {
+      config.allowed_hosts = texts(name);
+    } else if (name == "on_request") {
+      hooks.on_request = function(name);
+    } else if (name == "on_run_end") {
+      hooks.on_run_end = function(name);
+    } else if (name == "on_model_version") {
+      hooks.on_model_version = function(name);
+    } else {
+      fail("there is no setting " + quoted(name) + did_you_mean(name, config_names()));
+    }
+  }
+
+  lua_State* state_;
+  std::string path_;
+};
+
+}  // namespace
+
+ServerConfig load_server_config(const std::string& path, const std::string& store,
+                                const ServerHookLimits& limits) {
+  const std::string text = fs::read_file(path, kConfigMaxBytes);
+  const auto state = std::make_shared<ServerHookState>();
+  state->limits = limits;
+  state->script.store = store;
+  state->script.script_folder = fs::parent(path);
+  state->script.source_name = path;
+  open_server_hook_state(*state);
+  lua_State* L = state->script.main;
+  const std::string chunk_name = "@" + path;
+  int result = LUA_NOREF;
+  call_server_hook(*state, monotonic_ms() + limits.load_ms, [&](lua_State* P) {
+    if (load_lua_text(P, text, chunk_name.c_str()) != LUA_OK) lua_error(P);
+    lua_call(P, 0, 1);
+    result = luaL_ref(P, LUA_REGISTRYINDEX);
+  });
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, result);
+  ServerConfig config;
+  ConfigReader(L, path).read(config, *state);
+  lua_settop(L, 0);
+  luaL_unref(L, LUA_REGISTRYINDEX, result);
+  if (store.empty() && config.store) state->script.store = *config.store;
+  const bool any = state->on_request != LUA_NOREF || state->on_run_end != LUA_NOREF ||
+                   state->on_model_version != LUA_NOREF;
+  if (any) config.hooks = start_server_hooks(state);
+  return config;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_LUA)
+
+// ---- lua/server_hook_thread.cpp
+#if defined(MLRT_WITH_LUA)
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace mlrt {
+namespace {
+
+constexpr int kHookCheckInstructions = 1000;
+constexpr std::int64_t kHookLogPauseMs = 1000;
+constexpr int kHookRequestsBeforeEvent = 8;
+constexpr int kHookRefusedStatus = 403;
+
+void hook_check_time(lua_State* L, lua_Debug*) {
+  ScriptState& script = script_state(L);
+  if (monotonic_ms() < script.deadline_ms) return;
+  script.time_is_over = true;
+  raise_lua_error(L, ErrorCode::kTimeout, "its time is over");
+}
+
+int hook_exit(lua_State* L) {
+  return luaL_error(L, "os.exit: a server's configuration cannot end the server");
+}
+
+struct HookCall {
+  lua_CFunction entry;
+  void* function;
+};
+
+std::string hook_error_text(lua_State* L) {
+  if (lua_type(L, -1) != LUA_TSTRING) return "it failed";
+  std::size_t size = 0;
+  const char* bytes = lua_tolstring(L, -1, &size);
+  return std::string(bytes, size);
+}
+
+void hook_push_pairs(lua_State* L, const std::vector<std::pair<std::string, std::string>>& pairs,
+                     bool lower_case) {
+  lua_createtable(L, 0, static_cast<int>(pairs.size()));
+  // The first of a name counts, as for the server's own handlers.
+  for (auto pair = pairs.rbegin(); pair != pairs.rend(); ++pair) {
+    if (!lower_case) {
+      push_text(L, pair->first);
+    } else {
+      luaL_Buffer buffer;
+      luaL_buffinit(L, &buffer);
+      for (const char c : pair->first) {
+        luaL_addchar(&buffer, c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+      }
+      luaL_pushresult(&buffer);
+    }
+    push_text(L, pair->second);
+    lua_rawset(L, -3);
+  }
+}
+
+void hook_push_request(lua_State* L, const HookRequest& request) {
+  lua_createtable(L, 0, 5);
+  set_text(L, "method", request.method);
+  set_text(L, "path", request.path);
+  set_text(L, "remote_address", request.remote_address);
+  hook_push_pairs(L, request.query, false);
+  lua_setfield(L, -2, "query");
+  hook_push_pairs(L, request.headers, true);
+  lua_setfield(L, -2, "headers");
+}
+
+void hook_push_version(lua_State* L, const ModelVersion& version) {
+  lua_createtable(L, 0, 10);
+  set_text(L, "name", version.name);
+  set_integer(L, "version", version.version);
+  set_text(L, "source", version.source);
+  if (!version.run_id.empty()) set_text(L, "run_id", version.run_id);
+  if (!version.model_id.empty()) set_text(L, "model_id", version.model_id);
+  set_text(L, "description", version.description);
+  set_text(L, "stage", version.stage);
+  set_integer(L, "creation_time_ms", version.creation_time_ms);
+  push_tags(L, version.tags);
+  lua_setfield(L, -2, "tags");
+  push_texts(L, version.aliases);
+  lua_setfield(L, -2, "aliases");
+}
+
+// What on_request returned, as it is read off the stack; no C++ objects, since Lua may raise.
+struct HookAnswer {
+  enum class Kind { kGoOn, kRefused, kNonsense } kind = Kind::kGoOn;
+  int status = kHookRefusedStatus;
+  char message[512] = "";
+};
+
+void hook_read_answer(lua_State* L, HookAnswer& answer) {
+  lua_settop(L, 2);
+  if (lua_isnil(L, 1) || (lua_isboolean(L, 1) && lua_toboolean(L, 1) != 0)) return;
+  answer.kind = HookAnswer::Kind::kRefused;
+  if (!lua_isboolean(L, 1)) {
+    int is_integer = 0;
+    const lua_Integer status =
+        lua_type(L, 1) == LUA_TNUMBER ? lua_tointegerx(L, 1, &is_integer) : 0;
+    if (is_integer == 0 || status < 400 || status > 599) {
+      answer.kind = HookAnswer::Kind::kNonsense;
+      return;
+    }
+    answer.status = static_cast<int>(status);
+  }
+  if (lua_type(L, 2) != LUA_TSTRING) return;
+  std::size_t size = 0;
+  const char* text = lua_tolstring(L, 2, &size);
+  size = std::min(size, sizeof(answer.message) - 1);
+  std::copy(text, text + size, answer.message);
+  answer.message[size] = '\0';
+}
+
+struct HookRequestJob {
+  HookRequest request;
+  std::int64_t deadline_ms = 0;
+  bool done = false;
+  bool failed = false;
+  std::optional<HookRefusal> refusal;
+};
+
+// One of the two.
+struct HookEvent {
+  std::shared_ptr<const RunRecord> run;
+  std::shared_ptr<const ModelVersion> version;
+
+  const char* hook() const { return run != nullptr ? "on_run_end" : "on_model_version"; }
+};
+
+// What the thread and its owner share. The thread keeps it alive: one that hangs in a hook cannot
+// be ended, and is left behind.
+struct HookQueue {
+  explicit HookQueue(std::shared_ptr<ServerHookState> given) : state(std::move(given)) {}
+
+  std::shared_ptr<ServerHookState> state;  // of the thread only
+
+  std::mutex mutex;
+  std::condition_variable work;      // there is something to do
+  std::condition_variable progress;  // a request is answered, or the thread has ended
+  std::deque<std::shared_ptr<HookRequestJob>> requests;
+  std::deque<HookEvent> events;
+  std::int64_t busy_until_ms = 0;  // the deadline of what runs; 0: nothing does
+  bool closing = false;
+  bool ended = false;
+
+  std::int64_t logged_ms = -kHookLogPauseMs;
+  std::uint64_t not_logged = 0;
+
+  void log_failure(const char* hook, const std::string& reason);
+  void main();
+  void run_request(HookRequestJob& job);
+  void run_event(const HookEvent& event);
+};
+
+// Called with the mutex held.
+void HookQueue::log_failure(const char* hook, const std::string& reason) {
+  const std::int64_t now = monotonic_ms();
+  if (now - logged_ms < kHookLogPauseMs) {
+    ++not_logged;
+    return;
+  }
+  logged_ms = now;
+  log_warn("a server hook failed; the server goes on without it",
+           {{"hook", hook}, {"reason", reason}, {"not_logged_before", std::to_string(not_logged)}});
+  not_logged = 0;
+}
+
+void HookQueue::run_request(HookRequestJob& job) {
+  HookAnswer answer;
+  const int hook = state->on_request;
+  const HookRequest& request = job.request;
+  call_server_hook(*state, job.deadline_ms, [hook, &request, &answer](lua_State* L) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, hook);
+    hook_push_request(L, request);
+    lua_call(L, 1, 2);
+    hook_read_answer(L, answer);
+  });
+  if (answer.kind == HookAnswer::Kind::kNonsense) {
+    throw Error(
+        ErrorCode::kScript,
+        "it must return nothing, true or false, or a status from 400 to 599, and a message");
+  }
+  if (answer.kind == HookAnswer::Kind::kRefused) {
+    job.refusal = HookRefusal{answer.status, answer.message[0] != '\0'
+                                                 ? std::string(answer.message)
+                                                 : std::string("refused by the server's rules")};
+    if (!is_utf8(job.refusal->message)) job.refusal->message = quoted(job.refusal->message, 512);
+  }
+}
+
+void HookQueue::run_event(const HookEvent& event) {
+  const RunRecord* run = event.run.get();
+  const ModelVersion* version = event.version.get();
+  const int hook = run != nullptr ? state->on_run_end : state->on_model_version;
+  call_server_hook(*state, monotonic_ms() + state->limits.event_ms,
+                   [hook, run, version](lua_State* L) {
+                     lua_rawgeti(L, LUA_REGISTRYINDEX, hook);
+                     if (run != nullptr) {
+                       push_run_record(L, *run);
+                     } else {
+                       hook_push_version(L, *version);
+                     }
+                     lua_call(L, 1, 0);
+                   });
+}
+
+void HookQueue::main() {
+  std::unique_lock<std::mutex> lock(mutex);
+  for (int in_a_row = 0;;) {
+    work.wait(lock, [this] { return closing || !requests.empty() || !events.empty(); });
+    if (requests.empty() && events.empty()) break;
+    const char* hook = "on_request";
+    std::string failure;
+    if (!requests.empty() && (events.empty() || ++in_a_row < kHookRequestsBeforeEvent)) {
+      const std::shared_ptr<HookRequestJob> job = requests.front();
+      requests.pop_front();
+      if (monotonic_ms() >= job->deadline_ms) continue;  // nobody waits for it any more
+      busy_until_ms = job->deadline_ms;
+      lock.unlock();
+      try {
+        run_request(*job);
+      } catch (const std::exception& error) {
+        failure = error.what();
+      }
+      lock.lock();
+      job->failed = !failure.empty();
+      job->done = true;
+      progress.notify_all();
+    } else {
+      in_a_row = 0;
+      const HookEvent event = std::move(events.front());
+      events.pop_front();
+      hook = event.hook();
+      busy_until_ms = monotonic_ms() + state->limits.event_ms;
+      lock.unlock();
+      try {
+        run_event(event);
+      } catch (const std::exception& error) {
+        failure = error.what();
+      }
+      lock.lock();
+    }
+    busy_until_ms = 0;
+    if (!failure.empty()) log_failure(hook, failure);
+  }
+  // The Lua state is closed here, on its own thread.
+  lock.unlock();
+  state.reset();
+  lock.lock();
+  ended = true;
+  progress.notify_all();
+}
+
+class LuaServerHooks final : public ServerHooks {
+ public:
+  explicit LuaServerHooks(std::shared_ptr<ServerHookState> state)
+      : limits_(state->limits),
+        has_on_request_(state->on_request != LUA_NOREF),
+        has_on_run_end_(state->on_run_end != LUA_NOREF),
+        has_on_model_version_(state->on_model_version != LUA_NOREF),
+        queue_(std::make_shared<HookQueue>(std::move(state))) {
+    thread_ = std::thread([queue = queue_] { queue->main(); });
+  }
+
+  ~LuaServerHooks() override {
+    std::unique_lock<std::mutex> lock(queue_->mutex);
+    queue_->closing = true;
+    queue_->work.notify_all();
+    const bool ended = queue_->progress.wait_for(lock, std::chrono::milliseconds(limits_.stop_ms),
+                                                 [this] { return queue_->ended; });
+    if (!ended) {
+      log_warn("the server hooks did not come to an end",
+               {{"events_lost", std::to_string(queue_->events.size())}});
+      queue_->events.clear();
+      queue_->requests.clear();
+    }
+    lock.unlock();
+    if (ended) {
+      thread_.join();
+    } else {
+      thread_.detach();
+    }
+  }
+
+  std::optional<HookRefusal> on_request(const HookRequest& request) override {
+    if (!has_on_request_) return std::nullopt;
+    const auto job = std::make_shared<HookRequestJob>();
+    job->request = request;
+    const std::int64_t now = monotonic_ms();
+    job->deadline_ms = now + limits_.request_ms;
+    std::unique_lock<std::mutex> lock(queue_->mutex);
+    // While a hook hangs, requests do not wait for it one by one.
+    if (queue_->busy_until_ms != 0 && now > queue_->busy_until_ms) {
+      queue_->log_failure("on_request", "an earlier hook hangs");
+      return std::nullopt;
+    }
+    queue_->requests.push_back(job);
+    queue_->work.notify_one();
+    const bool done = queue_->progress.wait_for(lock, std::chrono::milliseconds(limits_.request_ms),
+                                                [&job] { return job->done; });
+    if (!done) {
+      queue_->log_failure("on_request",
+                          "no answer within " + std::to_string(limits_.request_ms) + " ms");
+      return std::nullopt;
+    }
+    return std::move(job->refusal);
+  }
+
+  void on_run_end(const RunRecord& run) override {
+    if (has_on_run_end_) push({std::make_shared<const RunRecord>(run), nullptr});
+  }
+  void on_model_version(const ModelVersion& version) override {
+    if (has_on_model_version_) push({nullptr, std::make_shared<const ModelVersion>(version)});
+  }
+
+ private:
+  void push(HookEvent event) {
+    std::lock_guard<std::mutex> lock(queue_->mutex);
+    if (queue_->events.size() >= limits_.waiting_events) {
+      queue_->log_failure(event.hook(), "too many events wait; this one is dropped");
+      return;
+    }
+    queue_->events.push_back(std::move(event));
+    queue_->work.notify_one();
+  }
+
+  const ServerHookLimits limits_;
+  const bool has_on_request_, has_on_run_end_, has_on_model_version_;
+  std::shared_ptr<HookQueue> queue_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+ServerHookState::~ServerHookState() {
+  if (script.main == nullptr) return;
+  // Finalizers may run anything.
+  script.deadline_ms = monotonic_ms() + limits.stop_ms;
+  script.time_is_over = false;
+  try {
+    script.end_open(RunStatus::kFinished);
+  } catch (const std::exception& error) {
+    log_error("closing the server hooks", {{"reason", error.what()}});
+  }
+  lua_close(script.main);
+}
+
+void open_server_hook_state(ServerHookState& state) {
+  state.script.own_memory.max_bytes = state.limits.memory_bytes;
+  state.script.memory = &state.script.own_memory;
+  open_script_state(state.script);
+  lua_State* L = state.script.main;
+  state.script.deadline_ms = monotonic_ms() + state.limits.load_ms;
+  // Coroutines inherit it.
+  lua_sethook(L, hook_check_time, LUA_MASKCOUNT, kHookCheckInstructions);
+  protect(L, [](lua_State* P) {
+    lua_getglobal(P, LUA_OSLIBNAME);
+    lua_pushcfunction(P, hook_exit);
+    lua_setfield(P, -2, "exit");
+    lua_settop(P, 0);
+  });
+}
+
+void call_server_hook_entry(ServerHookState& state, std::int64_t deadline_ms, lua_CFunction entry,
+                            void* function) {
+  lua_State* L = state.script.main;
+  lua_settop(L, 0);
+  state.script.deadline_ms = deadline_ms;
+  state.script.time_is_over = false;
+  const HookCall call{entry, function};
+  int status = LUA_OK;
+  std::string failure;
+  try {
+    protect(L, [&](lua_State* P) {
+      lua_pushcfunction(P, call.entry);
+      lua_pushlightuserdata(P, call.function);
+      status = call_with_traceback(P, 1, 0);
+    });
+    if (status != LUA_OK) failure = hook_error_text(L);
+  } catch (const LuaFailure& error) {  // no memory to report with
+    status = LUA_ERRMEM;
+    failure = error.message();
+  }
+  lua_settop(L, 0);
+  if (status != LUA_OK) throw Error(ErrorCode::kScript, failure);
+}
+
+std::shared_ptr<ServerHooks> start_server_hooks(std::shared_ptr<ServerHookState> state) {
+  return std::make_shared<LuaServerHooks>(std::move(state));
 }
 
 }  // namespace mlrt
@@ -32482,18 +38934,78 @@ const unsigned char kEmbeddedStdlib0[] =
     "-- The registry\n"
     "\n"
     "function mlrt.register_model(source, name, given)\n"
-    "  local o = options.check(\"register_model\", given, { alias = \"string\", run_i"
-    "d = \"string\" })\n"
-    "  -- A runs:/ source names its own run, whichever is active.\n"
-    "  local run = not tostring(source):find(\"^runs:\") and mlrt.active_run() or nil"
-    "\n"
-    "  return native.registry.register(source, name, o.alias, o.run_id or run and run"
-    ".id)\n"
+    "  local o = options.check(\"register_model\", given, {\n"
+    "    alias = \"string\", run_id = \"string\", description = \"string\", tags = \""
+    "table\",\n"
+    "  })\n"
+    "  -- These name their own run, whichever is active.\n"
+    "  local named = tostring(source):find(\"^runs:\") or tostring(source):find(\"^mo"
+    "dels:\")\n"
+    "  local run = not named and mlrt.active_run() or nil\n"
+    "  return native.registry.register_model(source, name, o.alias, o.run_id or run a"
+    "nd run.id,\n"
+    "    o.description, o.tags)\n"
     "end\n"
     "\n"
-    "mlrt.models = native.registry.models\n"
-    "mlrt.set_alias = native.registry.set_alias\n"
-    "mlrt.delete_alias = native.registry.delete_alias\n"
+    "mlrt.registry = {}\n"
+    "\n"
+    "for name, call in pairs(native.registry) do\n"
+    "  if name ~= \"register_model\" then mlrt.registry[name] = call end\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.create_model(name, given)\n"
+    "  local o = options.check(\"create_model\", given, { description = \"string\", t"
+    "ags = \"table\" })\n"
+    "  return native.registry.create_model(name, o.description, o.tags)\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.create_version(name, source, given)\n"
+    "  local o = options.check(\"create_version\", given, {\n"
+    "    run_id = \"string\", model_id = \"string\", run_link = \"string\", descripti"
+    "on = \"string\",\n"
+    "    tags = \"table\", alias = \"string\", create_model = \"boolean\",\n"
+    "  })\n"
+    "  return native.registry.create_version(name, source, o.run_id, o.model_id, o.ru"
+    "n_link,\n"
+    "    o.description, o.tags, o.alias, o.create_model)\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.search_models(given)\n"
+    "  return native.registry.search_models(select(2, search(\"search_models\", given"
+    ")))\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.search_versions(given)\n"
+    "  return native.registry.search_versions(select(2, search(\"search_versions\", g"
+    "iven)))\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.set_stage(name, version, stage, given)\n"
+    "  local o = options.check(\"set_stage\", given, { archive_existing = \"boolean\""
+    " })\n"
+    "  return native.registry.set_stage(name, version, stage, o.archive_existing)\n"
+    "end\n"
+    "\n"
+    "function mlrt.registry.history(name, given)\n"
+    "  local o = options.check(\"history\", given, { max_results = \"integer\" })\n"
+    "  return native.registry.history(name, o.max_results)\n"
+    "end\n"
+    "\n"
+    "mlrt.set_alias = mlrt.registry.set_alias\n"
+    "mlrt.delete_alias = mlrt.registry.delete_alias\n"
+    "\n"
+    "function mlrt.models()\n"
+    "  local all, page = {}, {}\n"
+    "  repeat\n"
+    "    page = mlrt.registry.search_models { max_results = 1000, page_token = page.n"
+    "ext_page_token }\n"
+    "    for _, model in ipairs(page) do\n"
+    "      model.versions = mlrt.registry.versions(model.name)\n"
+    "      all[#all + 1] = model\n"
+    "    end\n"
+    "  until not page.next_page_token\n"
+    "  return all\n"
+    "end\n"
     "\n"
     "-- JSON and HTTP\n"
     "\n"
@@ -32688,7 +39200,7 @@ const unsigned char kEmbeddedStdlib3[] =
 }  // namespace
 
 extern const EmbeddedFile kEmbeddedFiles[] = {
-    {"mlrt.lua", kEmbeddedStdlib0, 10258},
+    {"mlrt.lua", kEmbeddedStdlib0, 12116},
     {"mlrt/options.lua", kEmbeddedStdlib1, 2725},
     {"mlrt/run.lua", kEmbeddedStdlib2, 1076},
     {"mlrt/table.lua", kEmbeddedStdlib3, 1276},

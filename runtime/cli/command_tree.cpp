@@ -111,8 +111,8 @@ void build_command_tree(CLI::App& root, ChosenCommand& chosen) {
 
 const std::vector<std::string>& command_names() {
   static const std::vector<std::string> names = {
-      "experiments", "runs",   "artifacts", "models", "serve",  "server", "sql",       "gc",
-      "limits",      "doctor", "import",    "export", "types",  "completion"};
+      "experiments", "runs",   "artifacts", "models", "serve",  "server", "sql",
+      "gc",          "limits", "doctor",    "import", "export", "types",  "completion"};
   return names;
 }
 

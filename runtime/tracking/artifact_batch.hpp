@@ -34,8 +34,8 @@ class ArtifactBatch {
   // leads out of it, kAlreadyExists for one where a folder is.
   void add_file(const std::string& local_file, const std::string& path);
   void add_bytes(std::string_view bytes, const std::string& path);
-  // The same for a file that the caller writes, whole and synced, to the place that `reserve` gives,
-  // before it reserves another one.
+  // The same for a file that the caller writes, whole and synced, to the place that `reserve`
+  // gives, before it reserves another one.
   std::string reserve(const std::string& path) { return next_place(path); }
   void add_written(const std::string& path, const std::string& staged, std::uint64_t size_bytes,
                    const std::string& sha256) {

@@ -80,7 +80,7 @@ struct RunRecord {
   std::vector<Tag> tags;         // by key
   std::vector<Metric> metrics;   // the latest of each key, by key
   std::vector<DatasetInput> inputs;
-  std::vector<RunOutput> outputs;  // by step, then id
+  std::vector<RunOutput> outputs;              // by step, then id
   std::vector<std::string> model_inputs = {};  // ids of logged models that it used, sorted
 };
 

@@ -383,8 +383,8 @@ function mlrt.active_run() end
 ---@param status? "FINISHED"|"FAILED"|"KILLED" "FINISHED" by default
 function mlrt.end_run(status) end
 
---- One run. Each call returns when what it logs is committed. Errors of all: "conflict"
---- when the run has ended, "unavailable" when other processes hold the store too long, "io".
+--- One run. Each call returns when what it logs is safe (mlrt.session's `durability`). Errors of all:
+--- "conflict" when the run has ended, "unavailable" when other processes hold the store too long, "io".
 ---@class mlrt.Run
 ---@field id string 32 hex digits
 ---@field name string

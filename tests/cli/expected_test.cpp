@@ -256,8 +256,9 @@ TEST_CASE("each command has a help text with an example") {
   Transcript shown(folder.path());
   shown.run({"--help"});
   const std::vector<std::vector<std::string>> commands = {
-      {"experiments"}, {"runs"}, {"artifacts"}, {"models"}, {"serve"}, {"server"}, {"sql"}, {"gc"},
-      {"limits"}, {"doctor"}, {"import"}, {"export"}, {"types"}, {"completion"}};
+      {"experiments"}, {"runs"},   {"artifacts"}, {"models"},    {"serve"},
+      {"server"},      {"sql"},    {"gc"},        {"limits"},    {"doctor"},
+      {"import"},      {"export"}, {"types"},     {"completion"}};
   std::vector<std::string> names;
   for (std::vector<std::string> words : commands) {
     names.push_back(words.front());

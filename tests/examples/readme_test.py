@@ -64,7 +64,7 @@ class Readme(unittest.TestCase):
         self.shell = subprocess.Popen(
             ["bash", "--norc"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
-            env=dict(os.environ, PATH=f"{self.folder}/bin:{os.environ['PATH']}"))
+            env=dict(os.environ, PATH=f"{self.folder}/bin:{os.environ['PATH']}", LOGNAME="ann"))
         self.addCleanup(self.close)
 
     def close(self):

@@ -13,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "core/signal_mask.hpp"
 #include "core/text.hpp"
 #include "lua/guard.hpp"
 #include "lua/traceback.hpp"
@@ -273,6 +274,7 @@ class LuaServerHooks final : public ServerHooks {
         has_on_run_end_(state->on_run_end != LUA_NOREF),
         has_on_model_version_(state->on_model_version != LUA_NOREF),
         queue_(std::make_shared<HookQueue>(std::move(state))) {
+    const SignalMask no_signals;
     thread_ = std::thread([queue = queue_] { queue->main(); });
   }
 

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <exception>
 #include <limits>
@@ -22,6 +21,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/signal_mask.hpp"
 #include "net/connection.hpp"
 #include "net/httplib_backend.hpp"
 #include "net/socket.hpp"
@@ -35,25 +35,6 @@ constexpr std::int64_t kListenerFullLogMs = 10000;
 constexpr std::size_t kListenerMaxTurnedAway = 64;
 constexpr int kListenerTurnedAwayCheckMs = 200;
 constexpr std::size_t kListenerMinStackBytes = 256 * 1024;
-
-// Threads made while this lives take no signals: those are for the program's own threads.
-class ListenerSignalBlock {
- public:
-  ListenerSignalBlock() {
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
-      sigdelset(&blocked, fault);
-    }
-    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
-  }
-  ~ListenerSignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  ListenerSignalBlock(const ListenerSignalBlock&) = delete;
-  ListenerSignalBlock& operator=(const ListenerSignalBlock&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 void listener_check(bool good, const char* option, const char* rule) {
   if (!good) {
@@ -164,7 +145,7 @@ void Listener::State::start() {
   port_ = local_port(listening_);
   full_answer_ = make_full_answer();
   try {
-    const ListenerSignalBlock block;
+    const SignalMask block;
     acceptor_ = std::thread([this] { accept_loop(); });
   } catch (const std::system_error& error) {
     listening_.close();
@@ -255,7 +236,7 @@ bool Listener::State::start_worker() {
   pthread_t thread;
   int failed = 0;
   {
-    const ListenerSignalBlock block;
+    const SignalMask block;
     failed = pthread_create(&thread, &attributes, &State::worker_main, this);
   }
   pthread_attr_destroy(&attributes);

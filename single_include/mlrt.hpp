@@ -853,6 +853,8 @@ struct SearchQuery {
   ViewType view = ViewType::kActive;
   std::size_t max_results = 0;  // 0: MLflow's default for the kind
   std::string page_token;       // from the page before; empty: the first
+  // Of runs: what artifact_uri begins with in place of the artifact root and a '/'; empty: these.
+  std::string artifact_uri;
 };
 
 template <typename Item>
@@ -1000,6 +1002,10 @@ namespace mlrt {
 
 class ArtifactUpload;
 class Database;
+
+// Makes the folder, which an artifact root is to be, and a file in it for a moment. Throws what the
+// system says to that.
+void check_artifact_root(const std::string& folder);
 
 // One file or folder of an artifact listing.
 struct ArtifactInfo {
@@ -1539,10 +1545,15 @@ class Run {
 namespace mlrt {
 
 struct SessionOptions {
-  std::string store;            // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
-  std::string artifact_root;    // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
-  bool must_exist = false;      // do not create the store
-  int busy_timeout_ms = 10000;  // how long a call waits for other processes that hold the store
+  std::string store;  // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
+  // The folder of the artifacts, made on demand. The store keeps it, as a path below its own folder
+  // where it is there, for all who open it later. One that is new to the store must be usable: kIo
+  // or kPermissionDenied. Empty: what the store keeps, else beside it: "mlrt.db" has
+  // "mlrt-artifacts".
+  std::string artifact_root;
+  bool keep_artifact_root = true;  // false: artifact_root holds for this session only
+  bool must_exist = false;         // do not create the store
+  int busy_timeout_ms = 10000;     // how long a call waits for other processes that hold the store
   std::optional<Durability> durability;  // empty: $MLRT_DURABILITY, else kProcess
   // How much logged metrics may take beside the store before they are in it; at the bound,
   // log_metric slows down to the speed at which they come in. At least 1 MiB.
@@ -1603,9 +1614,10 @@ class Session {
   // Registers a model under `name`, which is created on demand. `source` is a bundle file or model
   // folder, which is copied below the artifact root (so that moving the original breaks nothing),
   // or "runs:/<id>/<path>", "models:/m-<id>" (a logged model) or "models:/<name>/<version>" (or
-  // latest, a stage, @alias), which stay where they are. The model is loaded first: what is broken
-  // is not registered. A copy is a bundle named by its SHA-256, so the same model is kept once.
-  // After an error nothing is registered and no copy is left.
+  // latest, a stage, @alias), which stay where they are. The model is checked first: what is
+  // broken is not registered. One of flavors that mlrt cannot score only needs an MLmodel that can
+  // be read, and sound checksums in a bundle. A copy is a bundle named by its SHA-256, so the same
+  // model is kept once. After an error nothing is registered and no copy is left.
   ModelVersion register_model(const std::string& source, const std::string& name,
                               const std::string& alias = "", const std::string& run_id = "",
                               const std::string& description = "",
@@ -1929,6 +1941,9 @@ struct TreeSize {
   std::uint64_t files = 0;
 };
 TreeSize tree_size(const std::string& folder);
+// When it was last written to (a folder: when names in it changed), in ms since 1970; of a link,
+// the link's own. 0 for what is not there.
+std::int64_t modified_ms(const std::string& path);
 
 // The file system that holds `path`, in bytes.
 struct DiskSpace {
@@ -1939,6 +1954,9 @@ struct DiskSpace {
 DiskSpace disk_space(const std::string& path);
 
 std::string absolute(const std::string& path);  // without "." and "//"; links and ".." stay
+// The path by which the system knows what is there: absolute, without links and ".."; "" for what
+// is not there or may not be looked at.
+std::string real_path(const std::string& path);
 std::string current_folder();
 std::string parent(const std::string& path);     // "a/b.c" -> "a"; "b.c" -> "."
 std::string basename(const std::string& path);   // "a/b.c" -> "b.c"
@@ -3502,9 +3520,13 @@ class StoreConnection {
   // Whether a transaction is open.
   bool in_transaction() const;
 
+  // Ends the transaction under way, whose statements are done.
+  void commit();
+
   // Moves the write-ahead log into the file whenever it has so many pages; 0: leaves that to the
   // other programs that have it open.
   void set_checkpoints(int pages);
+  int checkpoints() const { return checkpoint_pages_; }
 
   // Undoes the open transaction, if any. Never throws: SQLite may have done so by itself.
   void roll_back() noexcept;
@@ -3525,7 +3547,8 @@ class StoreConnection {
   std::string shown_path_;
   Busy busy_;
   sqlite3* handle_ = nullptr;
-  std::uint64_t process_ = 0;  // who opened it: process_generation()
+  std::uint64_t process_ = 0;    // who opened it: process_generation()
+  int checkpoint_pages_ = 1000;  // SQLite's default
   struct TextHash {
     std::size_t operator()(std::string_view sql) const;
   };
@@ -3697,8 +3720,10 @@ class Transaction {
   // Never the same twice in one opening, nor given back by a rollback.
   std::int64_t next_sequence() { return database_.sequence_++; }
 
-  // Makes the changes last. After an error none of them is there.
-  void commit();
+  // Makes the changes last. After an error none of them is there. `in_small_steps`: for a thread
+  // that has something to do again and again; where nobody else commits, the write-ahead log is
+  // moved into the file after some megabytes of it, not after many.
+  void commit(bool in_small_steps = false);
 
  private:
   StoreConnection& connection() { return *database_.connection_; }
@@ -3804,6 +3829,8 @@ class JournalLock {
   fs::File file_;
 };
 
+class JournalUnfinishedFile;
+
 // Appends. One thread at a time may call the methods that are not const, but sync_segments and
 // release_segments (below), which work on files by name, may run at the same time elsewhere.
 class JournalWriter {
@@ -3826,10 +3853,16 @@ class JournalWriter {
 
   // Begins the next segment: its space is allocated before it is mapped, so that a full disk is
   // an error here and never a signal later; on a disk that is nearly full the segment is smaller.
-  // What the old one has room for is not used any more. After an error (kIo, kPermissionDenied) no
-  // file is left and the old segment is still current; the same call may succeed later. Throws
-  // kInternal after abandon().
+  // What the old one has room for is not used any more. Files that were taken away come back first,
+  // as restore_files() does it. After an error (kIo, kPermissionDenied) no file is left and the old
+  // segment is still current; the same call may succeed later. Throws kInternal after abandon().
   void begin_segment();
+  // Makes folder, lock file and the current segment anew where somebody removed them, with all that
+  // was appended to that segment. True if there was something to do. Throws kIo, kPermissionDenied;
+  // the call may be repeated.
+  bool restore_files();
+  // There is no room() any more: the next append needs another segment.
+  void leave_segment() noexcept { let_go(); }
 
   // Needs room(). Cannot fail where the journal is mapped; else throws kIo, with the slot not
   // there.
@@ -3857,6 +3890,8 @@ class JournalWriter {
   }
   void append_by_write(const JournalSlot& slot);
   bool create_segment(std::size_t bytes);
+  void publish_segment(JournalUnfinishedFile& unfinished, const std::string& path,
+                       std::size_t bytes);
   void let_go() noexcept;
 
   std::string store_path_, writer_id_;
@@ -3966,13 +4001,29 @@ void remove_journal_folder_if_empty(const std::string& folder);
 }  // namespace mlrt
 
 // ---- store/log_vfs.hpp
+struct sqlite3;
+
 namespace mlrt {
 
-// Internal: the name of a SQLite VFS that is the default one, except that a transaction goes to the
+// Internal: the name of a SQLite VFS that is the default one, except that a COMMIT may go to the
 // write-ahead log in one write. SQLite itself makes two of each page, which takes longer than all
-// the rest of a small transaction. What SQLite is told is written when a commit returns, is
-// written. Null, which is the default VFS, if it cannot be made. Thread-safe.
+// the rest of a small transaction. Null, which is the default VFS, if it cannot be made.
+// Thread-safe.
 const char* log_vfs();
+
+// While one exists, what a COMMIT of `connection` writes to the log is gathered until its last
+// page, and then written. Only that: what SQLite writes before a COMMIT may be taken back without a
+// word to the file, and must not come into it later, over what others wrote there meanwhile.
+class LogGathering {
+ public:
+  explicit LogGathering(sqlite3* connection);
+  ~LogGathering();
+  LogGathering(const LogGathering&) = delete;
+  LogGathering& operator=(const LogGathering&) = delete;
+
+ private:
+  struct LogFile* log_;  // null: it is not through the VFS above
+};
 
 }  // namespace mlrt
 
@@ -4075,6 +4126,8 @@ double stable_log1p(double u);
 // ---- tracking/artifact_batch.hpp
 // Internal: files on their way into an artifact folder, all or none of them.
 
+#include <set>
+
 namespace mlrt {
 
 class Database;
@@ -4083,6 +4136,12 @@ class Database;
 // left there is no artifact.
 bool is_artifact_staging(const std::string& name);
 std::string new_artifact_staging_name();
+
+// What kills have left in the artifact folders of an experiment's runs and logged models: staging
+// entries in which nothing has changed since `until_ms`. Returns what they take (or took, unless
+// `dry_run`), without those in the runs' and models' folders `left_out`.
+fs::TreeSize remove_artifact_staging(const std::string& experiment_folder, std::int64_t until_ms,
+                                     bool dry_run, const std::set<std::string>& left_out = {});
 
 // Files are first written, whole and synced, to a staging folder beside the places that they shall
 // have; commit() then renames them there and records their SHA-256. After a commit() that threw the
@@ -4196,8 +4255,6 @@ StoreFacts inspect_store(const std::shared_ptr<Database>& database,
 
 // ---- tracking/foreign_database.hpp
 // Internal: another program's SQLite database, read with distrust.
-
-#include <set>
 
 namespace mlrt {
 
@@ -4588,6 +4645,7 @@ class ChannelDefinitions {
 namespace mlrt {
 
 class Database;
+class Transaction;
 
 // Folds one writer's journal, a transaction at a time. The store's row of the writer has the number
 // of the last slot that was folded, so any process may fold, one after the other, and nothing comes
@@ -4603,15 +4661,28 @@ class MetricFolder {
   // One transaction of bounded length. `until`: the first slot that is not finished yet, where the
   // caller is the writer; else what is there says it. False when there was nothing to fold. Metrics
   // of a run that was really deleted, and slots that are damaged, are dropped with a line on the
-  // log. Throws what Transaction throws, kIo.
-  bool fold(Database& database, std::optional<std::int64_t> until, int timeout_ms);
+  // log. Unless it `may_lose`, a fold with `until` ends where slots are missing. Throws what
+  // Transaction throws, kIo.
+  bool fold(Database& database, std::optional<std::int64_t> until, int timeout_ms,
+            bool may_lose = true);
+  // What the last fold met that did not throw.
+  struct Met {
+    bool misses_slots = false;            // and ended there
+    bool has_lost = false;                // slots
+    std::vector<std::string> ended_runs;  // that are deleted, or not there
+  };
+  const Met& met() const { return met_; }
+  // The writer is gone, the store never knew it, and has none of its runs: the files are left
+  // alone.
+  bool is_foreign() const { return is_foreign_; }
 
   // Whether the writer has written since the last fold.
   bool has_news(const std::vector<JournalSegment>& segments) const;
   // Asked by others than the writer: true if it is gone, and nobody else can take its lock.
   bool writer_is_gone();
-  // Deletes the files of a writer that is gone: all of them is in the store, and on the disk. After
-  // an error the call may be repeated.
+  // Deletes the files of a writer that is gone: all of them is in the store, and on the disk. Not
+  // those of one that only seemed to be, as its lock file had been removed. After an error the call
+  // may be repeated.
   void remove_files();
   // In the child of a fork: lets go of the files, which are the parent's.
   void abandon() noexcept { lock_.reset(); }
@@ -4622,12 +4693,14 @@ class MetricFolder {
             Batch& batch);
   bool take_slot(const JournalSlot& slot, std::int64_t number, Batch& batch);
   bool is_lasting_gap(std::int64_t at);
+  bool has_no_known_run(Transaction& transaction, const std::vector<JournalSegment>& segments);
   void lock_folding();
 
   std::string store_path_, writer_id_;
   std::uint64_t seed_;
   std::optional<JournalLock> lock_;
-  bool gone_ = false;
+  bool gone_ = false, is_foreign_ = false;
+  Met met_;
   std::int64_t folded_ = 0;
   // The definitions of the segment that `scanned_` is in, up to it.
   ChannelDefinitions definitions_;
@@ -4706,11 +4779,11 @@ class MetricJournal final : public StoreCompanion {
   void forget_all_runs();
 
   // Returns when the metric is acknowledged (store/durability.hpp). What reaches a run that another
-  // process deleted meanwhile is kept with it. At the bound of the backlog it waits for the thread
-  // that folds. A timestamp of 0 means now. Throws kInvalidParameter against the rules, kNotFound
-  // for a logged model that the store does not have, kIo (a full disk), kUnavailable when the store
-  // takes nothing in for too long; the metric is not logged then. Only when a sync fails
-  // (Durability::kPower, kIo) it may be there all the same.
+  // process deleted meanwhile is kept with it; from the next fold on it is refused. At the bound of
+  // the backlog it waits for the thread that folds. A timestamp of 0 means now. Throws
+  // kInvalidParameter against the rules, kNotFound for a logged model that the store does not have,
+  // kIo (a full disk), kUnavailable when the store takes nothing in for too long; the metric is not
+  // logged then. Only when a sync fails (Durability::kPower, kIo) it may be there all the same.
   void log(RunMetrics& run, std::string_view key, double value, std::int64_t step,
            std::int64_t timestamp_ms = 0);
   // All or none. `metrics` were checked.
@@ -5055,6 +5128,7 @@ struct SearchSpec {
   std::vector<SearchDataset> datasets;
   // What artifact_uri is compared with depends on it: an absolute folder.
   std::string artifact_root;
+  std::string artifact_uri;                         // as SearchQuery has it
   std::size_t shortcut_rows = kSearchShortcutRows;  // other values are for tests
 };
 
@@ -5204,6 +5278,9 @@ std::size_t search_page_size(SearchTarget target, std::size_t max_results);
 // Where the next page begins, as MLflow writes it: base64 of {"offset": N}. Callers are to hand it
 // back unread.
 std::string make_page_token(std::int64_t offset);
+
+// Reads base64 (RFC 4648) with its padding; false for what is none. Appends to `bytes`.
+bool decode_base64(std::string_view text, std::string& bytes);
 
 // The offset of a token; 0 for the empty one. Throws kInvalidParameter for what make_page_token
 // does not make.
@@ -5492,21 +5569,33 @@ std::string current_user();
 // empty if there is none. Reads git's files itself; never throws for what they hold.
 std::string git_commit_of(const std::string& folder);
 
-// mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
-// mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
-// was started by.
-std::vector<Tag> standard_run_tags(const std::string& source_name);
-
-// standard_run_tags for one run after another: files are read for at most one a second and source.
-// Not thread-safe.
-class RunSource {
+// The same for one folder after another: what was read last is read again once one of git's files
+// has changed. Not thread-safe.
+class GitCommit {
  public:
-  const std::vector<Tag>& tags(const std::string& source_name);
+  std::string of(const std::string& folder);
 
  private:
-  std::string name_;
-  std::vector<Tag> tags_;  // of `name_`; none: not read yet
-  std::int64_t read_at_ms_ = 0;
+  struct File {
+    std::string path;
+    std::int64_t modified_ms;
+  };
+  bool is_as_read() const;
+
+  std::string folder_, commit_;
+  std::vector<File> files_;  // that the commit was read from; none: nothing is known
+};
+
+// What a run says of where it comes from. Not thread-safe.
+class RunSource {
+ public:
+  // mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
+  // mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
+  // was started by.
+  std::vector<Tag> tags(const std::string& source_name);
+
+ private:
+  GitCommit commit_;
 };
 
 }  // namespace mlrt
@@ -5640,6 +5729,9 @@ class HostRules {
 
 // True if `host` can be reached from this machine only: localhost, 127.0.0.0/8, ::1.
 bool is_loopback_host(std::string_view host);
+
+// "[::1]" as "::1", the form in which a socket takes it; in small letters.
+std::string host_bare(std::string_view host);
 
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
@@ -5957,8 +6049,10 @@ ViewType rest_view_type(const RestRequest& request, const char* field);
 
 // ---- server/rest_model_source.hpp
 #if defined(MLRT_WITH_SERVER)
-// Internal: which sources a model version may have that is created over the network.
+// Internal: which sources a model version may have that is created over the network, and where its
+// files are.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -5978,6 +6072,13 @@ struct RestModelSource {
 // there.
 std::string check_rest_model_source(const RestContext& context, const RestModelSource& source);
 
+// The bundle or folder of a version, a path that begins with the session's artifact root if it lies
+// below it, however its source spells it. A bundle is named by its content: one of that name below
+// the root is as good as that of the source, should the store have been copied. Throws as
+// Session::resolve_model does.
+std::string served_model_path(const Session& session, const std::string& name,
+                              std::int64_t version);
+
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
 
@@ -5988,6 +6089,9 @@ std::string check_rest_model_source(const RestContext& context, const RestModelS
 #include <string>
 
 namespace mlrt {
+
+// Before the address of a caller who gives no name, in the registry's history.
+constexpr char kRestNobody[] = "REST ";
 
 // Where clients find the files of `folder`.
 std::string rest_artifact_uri(const RestContext& context, const std::string& folder);
@@ -6100,6 +6204,8 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 
 // CSV with a header.
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
+// The same for a file, which messages call `name`. Throws what parse_csv throws.
+Table read_scoring_csv(std::string_view body, std::string_view name, const Signature& signature);
 
 // The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
 // data ... Error: Failed to enforce schema of data ... Error: " and `why`.
@@ -7701,6 +7807,8 @@ ErrorCode fs_error_code(int error) {
       return ErrorCode::kPermissionDenied;
     case EEXIST:
       return ErrorCode::kAlreadyExists;
+    case ENAMETOOLONG:
+      return ErrorCode::kInvalidParameter;
     default:
       return ErrorCode::kIo;
   }
@@ -8319,10 +8427,22 @@ TreeSize tree_size(const std::string& folder) {
   return size;
 }
 
+std::int64_t modified_ms(const std::string& path) {
+  fs_check_path("look at", path);
+  struct stat info {};
+  if (fs_call(Op::kStat, path, [&] { return ::lstat(path.c_str(), &info); }) < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return 0;
+    throw_fs_error("look at", path, errno, "file");
+  }
+  return static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1000 + info.st_mtim.tv_nsec / 1000000;
+}
+
 }  // namespace fs
 }  // namespace mlrt
 
 // ---- core/fs_paths.cpp
+#include <cstdlib>
+
 namespace mlrt {
 namespace fs {
 namespace {
@@ -8339,6 +8459,18 @@ std::string absolute(const std::string& path) {
     if (!part.empty() && part != ".") out += "/" + part;
   }
   return out.empty() ? "/" : out;
+}
+
+std::string real_path(const std::string& path) {
+  if (path.find('\0') != std::string::npos) return {};
+  char* found = nullptr;
+  fs_call(Op::kStat, path, [&] {
+    found = ::realpath(path.c_str(), nullptr);
+    return found == nullptr ? -1 : 0;
+  });
+  std::string real = found == nullptr ? "" : found;
+  std::free(found);
+  return real;
 }
 
 std::string current_folder() {
@@ -10509,6 +10641,7 @@ void parse_http_head(std::string_view text, HttpHead& head) {
   if (host != nullptr && host->find_first_of(" \t,/@") != std::string::npos) {
     head_refuse("the Host header " + quoted(*host) + " is not a host");
   }
+  head_single(head.request.headers, "Origin");  // else rules could read another one than is meant
   const std::string* expect = head_single(head.request.headers, "Expect");
   if (expect != nullptr && !head.http_1_0) {
     if (to_lower(*expect) != "100-continue") {
@@ -10951,7 +11084,6 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <exception>
 #include <limits>
@@ -10971,25 +11103,6 @@ constexpr std::int64_t kListenerFullLogMs = 10000;
 constexpr std::size_t kListenerMaxTurnedAway = 64;
 constexpr int kListenerTurnedAwayCheckMs = 200;
 constexpr std::size_t kListenerMinStackBytes = 256 * 1024;
-
-// Threads made while this lives take no signals: those are for the program's own threads.
-class ListenerSignalBlock {
- public:
-  ListenerSignalBlock() {
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
-      sigdelset(&blocked, fault);
-    }
-    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
-  }
-  ~ListenerSignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  ListenerSignalBlock(const ListenerSignalBlock&) = delete;
-  ListenerSignalBlock& operator=(const ListenerSignalBlock&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 void listener_check(bool good, const char* option, const char* rule) {
   if (!good) {
@@ -11100,7 +11213,7 @@ void Listener::State::start() {
   port_ = local_port(listening_);
   full_answer_ = make_full_answer();
   try {
-    const ListenerSignalBlock block;
+    const SignalMask block;
     acceptor_ = std::thread([this] { accept_loop(); });
   } catch (const std::system_error& error) {
     listening_.close();
@@ -11191,7 +11304,7 @@ bool Listener::State::start_worker() {
   pthread_t thread;
   int failed = 0;
   {
-    const ListenerSignalBlock block;
+    const SignalMask block;
     failed = pthread_create(&thread, &attributes, &State::worker_main, this);
   }
   pthread_attr_destroy(&attributes);
@@ -14504,7 +14617,13 @@ bool StoreConnection::changed() const { return sqlite3_changes(handle_) > 0; }
 
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
+void StoreConnection::commit() {
+  const LogGathering gathering(handle_);
+  prepare("COMMIT").run();
+}
+
 void StoreConnection::set_checkpoints(int pages) {
+  checkpoint_pages_ = pages;
   sqlite3_wal_autocheckpoint(handle_, pages);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, pages == 0, nullptr);
 }
@@ -14592,6 +14711,7 @@ constexpr char kPageSize[] = "PRAGMA page_size = 2048";
 // Pages of the write-ahead log (64 MB of them) after which they are moved into the file: each time
 // is two syncs, for which the one who commits waits.
 constexpr int kCheckpointPages = 32768;
+constexpr int kSmallCheckpointPages = 2048;
 
 bool change_journal(StoreConnection& connection, const char* wanted) {
   const std::int64_t start_ms = monotonic_ms();
@@ -14884,13 +15004,18 @@ Transaction::~Transaction() {
   database_.owner_.store(std::thread::id());
 }
 
-void Transaction::commit() {
+void Transaction::commit(bool in_small_steps) {
+  const int pages = connection().checkpoints();
+  const bool is_small = in_small_steps && pages != 0 && database_.waiting_.load() == 0;
   try {
-    run("COMMIT");
+    if (is_small) connection().set_checkpoints(kSmallCheckpointPages);
+    connection().commit();
   } catch (const std::exception&) {
+    connection().set_checkpoints(pages);
     connection().roll_back();
     throw;
   }
+  if (is_small) connection().set_checkpoints(pages);
   if (mode_ != Mode::kWrite) return;
   if (database_.write_ahead_ && database_.options_.durability == Durability::kProcess)
     database_.unsynced_.store(true);
@@ -14991,7 +15116,11 @@ void JournalWriter::begin_segment() {
     throw Error(ErrorCode::kInternal, "the journal of writer " + writer_id_ + " was abandoned");
   }
   const bool is_first = !lock_;
-  if (is_first) lock_.emplace(JournalLock::create(store_path_, writer_id_));
+  if (is_first) {
+    lock_.emplace(JournalLock::create(store_path_, writer_id_));
+  } else {
+    restore_files();
+  }
   try {
     std::size_t bytes = options_.first_segment_bytes;
     if (segment_bytes_ != 0) bytes = segment_bytes_ * 4;
@@ -15033,19 +15162,52 @@ bool JournalWriter::create_segment(std::size_t bytes) {
   std::memcpy(header + 16, &slots, 8);
   std::memcpy(header + 24, &checksum, 8);
   unfinished.file().write_at(0, header, sizeof(header));
-  std::optional<fs::WritableMap> mapping;
-  if (options_.mapped) mapping.emplace(unfinished.file(), bytes);
-  fs::File file = unfinished.publish(path);
-  // Nothing fails from here on.
-  mapping_ = std::move(mapping);
-  map_ = mapping_ ? mapping_->data() : nullptr;
-  file_.reset();
-  if (!mapping_) file_.emplace(std::move(file));
+  publish_segment(unfinished, path, bytes);
   segment_bytes_ = bytes;
   first_ = next_;
   end_ = first_ + static_cast<std::int64_t>(bytes / kJournalSlotBytes) - 1;
   segment_ = ++segments_of_process;
   return true;
+}
+
+// Nothing fails behind it.
+void JournalWriter::publish_segment(JournalUnfinishedFile& unfinished, const std::string& path,
+                                    std::size_t bytes) {
+  std::optional<fs::WritableMap> mapping;
+  if (options_.mapped) mapping.emplace(unfinished.file(), bytes);
+  fs::File file = unfinished.publish(path);
+  mapping_ = std::move(mapping);
+  map_ = mapping_ ? mapping_->data() : nullptr;
+  file_.reset();
+  if (!mapping_) file_.emplace(std::move(file));
+}
+
+bool JournalWriter::restore_files() {
+  if (!lock_) return false;
+  const std::string path = journal_segment_path(store_path_, writer_id_, first_);
+  const bool has_lock = fs::file_status(journal_lock_path(store_path_, writer_id_)).has_value();
+  const bool has_segment = segment_ == 0 || fs::file_status(path).has_value();
+  if (has_lock && has_segment) return false;
+  try {
+    if (!has_lock) lock_ = JournalLock::create(store_path_, writer_id_);
+    if (has_segment) return true;
+    JournalUnfinishedFile unfinished(path);
+    unfinished.file().allocate(segment_bytes_);
+    // A file that has no name any more is there as long as it is open or mapped.
+    std::string copy;
+    if (file_) {
+      copy.resize(segment_bytes_);
+      file_->read_at(0, copy.data(), copy.size());
+    }
+    unfinished.file().write_at(0, file_ ? copy.data() : map_, segment_bytes_);
+    unfinished.file().sync();  // some of it may have been promised to last
+    publish_segment(unfinished, path, segment_bytes_);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    throw Error(ErrorCode::kIo, "the files of the journal " + quoted(journal_folder(store_path_)) +
+                                    " were removed and cannot be made anew: " + error.message());
+  }
 }
 
 void JournalWriter::append_by_write(const JournalSlot& slot) {
@@ -15373,6 +15535,18 @@ void remove_journal(const std::string& store_path, const std::string& writer_id,
 
 // ---- store/log_vfs.cpp
 namespace mlrt {
+
+// SQLite allocates szOsFile bytes: this, then the file of the VFS below.
+struct LogFile {
+  sqlite3_file base;
+  char* buffer;  // what is gathered and not written yet; null until there is something
+  int used;
+  bool gathers;
+  bool is_last;              // the frame whose header came last ends its transaction
+  sqlite3_int64 next;        // where the last write ended
+  sqlite3_int64 written_to;  // where the buffer begins
+};
+
 namespace {
 
 // A frame of the log is a header of this size and a page. No other write is as small: the log's own
@@ -15382,16 +15556,6 @@ constexpr int kLogFrameHeaderBytes = 24;
 constexpr int kLogCommitOffset = 4;
 constexpr int kLogBufferBytes = 128 << 10;
 constexpr sqlite3_int64 kLogNowhere = -1;
-
-// SQLite allocates szOsFile bytes and clears them: this, then the file of the VFS below.
-struct LogFile {
-  sqlite3_file base;
-  char* buffer;  // what is not written yet; null until there is something
-  int used;
-  bool is_last;              // the frame whose header came last ends its transaction
-  sqlite3_int64 next;        // where the last write ended
-  sqlite3_int64 written_to;  // where the buffer begins
-};
 
 sqlite3_vfs* log_vfs_base = nullptr;
 
@@ -15419,11 +15583,9 @@ int log_settle(sqlite3_file* file) {
 }
 
 int log_close(sqlite3_file* file) {
-  const int flushed = log_settle(file);
   sqlite3_free(log_file(file)->buffer);
   sqlite3_file* real = log_real(file);
-  const int closed = real->pMethods->xClose(real);
-  return flushed != SQLITE_OK ? flushed : closed;
+  return real->pMethods->xClose(real);
 }
 
 int log_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
@@ -15435,7 +15597,7 @@ int log_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
 int log_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
   LogFile* log = log_file(file);
   const bool is_header = size == kLogFrameHeaderBytes;
-  const bool follows = offset == log->next;
+  const bool follows = log->gathers && offset == log->next;
   if (follows && log->buffer == nullptr && is_header)
     log->buffer = static_cast<char*>(sqlite3_malloc(kLogBufferBytes));
   if (follows && (log->used > 0 || is_header) && log->buffer != nullptr &&
@@ -15539,6 +15701,7 @@ int log_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int*
   LogFile* log = log_file(file);
   log->buffer = nullptr;
   log->used = 0;
+  log->gathers = false;
   log->next = kLogNowhere;
   file->pMethods = &kLogMethods;
   return SQLITE_OK;
@@ -15561,6 +15724,23 @@ const char* log_make_vfs() {
 const char* log_vfs() {
   static const char* const name = log_make_vfs();
   return name;
+}
+
+LogGathering::LogGathering(sqlite3* connection) : log_(nullptr) {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK)
+    return;
+  if (file == nullptr || file->pMethods != &kLogMethods) return;
+  log_ = log_file(file);
+  log_->gathers = true;
+}
+
+LogGathering::~LogGathering() {
+  if (log_ == nullptr) return;
+  log_->gathers = false;
+  if (log_->used == 0) return;
+  log_->used = 0;  // the COMMIT failed
+  log_->next = kLogNowhere;
 }
 
 }  // namespace mlrt
@@ -17403,7 +17583,44 @@ void batch_record(Transaction& transaction, const std::string& owner, const std:
       owner, path, size_bytes, sha256);
 }
 
+// Of the entry itself and of what lies directly in it, where an upload is being written.
+std::int64_t batch_changed_ms(const std::string& path) {
+  std::int64_t newest = fs::modified_ms(path);
+  if (!fs::is_folder(path)) return newest;
+  for (const std::string& name : fs::list(path))
+    newest = std::max(newest, fs::modified_ms(fs::join(path, name)));
+  return newest;
+}
+
+void batch_remove_staging(const std::string& folder, std::int64_t until_ms, bool dry_run,
+                          fs::TreeSize& size) {
+  if (!fs::is_folder(folder)) return;
+  for (const std::string& name : fs::list(folder)) {
+    const std::string path = fs::join(folder, name);
+    if (!is_artifact_staging(name) || batch_changed_ms(path) > until_ms) continue;
+    const bool is_file = fs::is_file(path);  // one that was being deleted
+    const fs::TreeSize found = is_file ? fs::TreeSize{fs::file_size(path), 1} : fs::tree_size(path);
+    size.bytes += found.bytes;
+    size.files += found.files;
+    if (!dry_run) fs::remove_tree(path);
+  }
+}
+
 }  // namespace
+
+fs::TreeSize remove_artifact_staging(const std::string& experiment_folder, std::int64_t until_ms,
+                                     bool dry_run, const std::set<std::string>& left_out) {
+  fs::TreeSize size;
+  for (const std::string& above : {experiment_folder, fs::join(experiment_folder, "models")}) {
+    if (!fs::is_folder(above)) continue;
+    for (const std::string& owner : fs::list(above)) {
+      const std::string folder = fs::join(above, owner);
+      if (left_out.count(folder) == 0)
+        batch_remove_staging(fs::join(folder, "artifacts"), until_ms, dry_run, size);
+    }
+  }
+  return size;
+}
 
 bool is_artifact_staging(const std::string& name) {
   const std::string_view prefix(kStagingPrefix), suffix(kStagingSuffix);
@@ -17670,6 +17887,17 @@ bool artifact_is_damaged(const std::string& place, const ArtifactDigest& digest)
 }
 
 }  // namespace
+
+void check_artifact_root(const std::string& folder) {
+  try {
+    fs::make_folders(folder);
+    const fs::AtomicWriter probe(fs::join(folder, "mlrt-probe"));
+  } catch (const Error& error) {
+    throw Error(error.code() == ErrorCode::kPermissionDenied ? error.code() : ErrorCode::kIo,
+                "artifacts cannot be kept in " + quoted(folder, 300) + ": " + error.message(),
+                error.detail());
+  }
+}
 
 ArtifactStore::ArtifactStore(std::shared_ptr<Database> database, std::string artifact_root)
     : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
@@ -21172,6 +21400,7 @@ struct MetricFolder::Batch {
   std::int64_t from = 0;         // slots below are folded
   std::int64_t complete = 0;     // the last slot that may count as folded
   std::size_t points = 0, lost = 0;
+  bool may_lose = true;
 };
 
 MetricFolder::MetricFolder(std::string store_path, std::string writer_id)
@@ -21188,7 +21417,7 @@ void MetricFolder::lock_folding() {
 }
 
 bool MetricFolder::writer_is_gone() {
-  if (gone_) return true;
+  if (gone_ && lock_) return true;
   if (!lock_) lock_ = JournalLock::open(store_path_, writer_id_);
   // Without a lock file there is no writer: it comes first and goes last.
   gone_ = !lock_ || !lock_->writer_is_alive();
@@ -21207,6 +21436,8 @@ bool MetricFolder::has_news(const std::vector<JournalSegment>& segments) const {
 }
 
 void MetricFolder::remove_files() {
+  // A writer that lives made its lock file anew.
+  if (!lock_ && JournalLock::open(store_path_, writer_id_)) return;
   remove_journal(store_path_, writer_id_, std::exchange(lock_, std::nullopt));
 }
 
@@ -21269,10 +21500,16 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
                         std::optional<std::int64_t> until, Batch& batch) {
   ++fold_number_;
   std::int64_t expected = batch.from;
-  const auto lose = [&batch, &expected](std::int64_t next) {
-    if (next > std::max(expected, batch.from))
-      batch.lost += static_cast<std::size_t>(next - std::max(expected, batch.from));
+  // False if it must not go on: the writer first brings back the files that are missing.
+  const auto lose = [this, until, &batch, &expected](std::int64_t next) {
+    const std::int64_t from = std::max(expected, batch.from);
+    if (next > from) {
+      met_.misses_slots = until.has_value() && !batch.may_lose;
+      if (met_.misses_slots) return false;
+      batch.lost += static_cast<std::size_t>(next - from);
+    }
     expected = next;
+    return true;
   };
   JournalSlots found;
   for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -21283,7 +21520,8 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
     if (!is_last) end = std::min(end, segments[i + 1].first);
     if (until) end = std::min(end, *until);
     if (end <= expected) continue;
-    if (segment.first > expected) lose(segment.first);  // a whole file is missing
+    // A whole file may be missing.
+    if (segment.first > expected && !lose(segment.first)) return batch.complete >= batch.from;
     // All slots are written where others follow, or the writer itself says so.
     const bool is_written = !is_last || until.has_value();
     if (defined_segment_ != segment.first || scanned_ != expected) {
@@ -21303,13 +21541,13 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
         if (number != expected) {
           if (!is_written && number > batch.from && !is_lasting_gap(expected))
             return batch.complete >= batch.from;
-          lose(number);
+          if (!lose(number)) return batch.complete >= batch.from;
         }
         if (!take_slot(found.slots[k], number, batch)) ++batch.lost;
         expected = scanned_ = number + 1;
       }
       if (is_written) {
-        lose(stop);
+        if (!lose(stop)) return batch.complete >= batch.from;
         scanned_ = expected;
       } else if (expected < stop && !gone_) {
         return batch.complete >= batch.from;
@@ -21321,6 +21559,7 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       at = stop;
     }
   }
+  if (until && expected < *until && !lose(*until)) return batch.complete >= batch.from;
   if (until && batch.complete < *until - 1) {
     // Acknowledged, so its last slot is damaged: what is left of it counts.
     for (const Batch::Waiting& before : batch.waiting)
@@ -21331,10 +21570,39 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
   return batch.complete >= batch.from;
 }
 
-bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, int timeout_ms) {
+// Of all that the journal names, not only of one batch.
+bool MetricFolder::has_no_known_run(Transaction& transaction,
+                                    const std::vector<JournalSegment>& segments) {
+  std::set<std::string> known;
+  ChannelDefinitions definitions;
+  JournalSlots found;
+  for (const JournalSegment& segment : segments) {
+    definitions.clear();
+    const std::int64_t end = segment.first + segment.slots;
+    for (std::int64_t at = segment.first; at < end; at += kSlotsPerRead) {
+      found.slots.clear();
+      found.numbers.clear();
+      read_journal(segment, seed_, at, std::min(end, at + kSlotsPerRead), found);
+      for (const JournalSlot& slot : found.slots) {
+        const std::uint32_t kind = slot.tag & kMetricSlotKindMask;
+        if (kind != kMetricSlotDefinition && kind != kMetricSlotText) continue;
+        if (!definitions.take(slot)) continue;
+        const std::string& run = definitions.find(slot.tag & kMetricSlotNumberMask)->run_id;
+        if (!known.insert(run).second) continue;
+        if (transaction.query("SELECT 1 FROM runs WHERE run_id = ?", run).step()) return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, int timeout_ms,
+                        bool may_lose) {
   lock_folding();
   std::size_t orphans = 0;
   Batch batch;
+  batch.may_lose = may_lose;
+  met_ = {};
   bool any = false, cut_off = false;
   try {
     Transaction transaction(database, Transaction::Mode::kWrite, timeout_ms);
@@ -21352,21 +21620,32 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
       cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
-      MetricKeys keys(transaction);
+      std::size_t known = 0;
       for (const Batch::Group& group : batch.groups) {
         const auto [run, is_new] = runs.try_emplace(group.run_id, 0);
-        if (is_new) {
-          Statement row = transaction.query("SELECT run FROM runs WHERE run_id = ?", group.run_id);
-          if (row.step()) run->second = row.integer(0);
-        }
-        if (run->second == 0) {
+        if (!is_new) continue;
+        Statement row = transaction.query(
+            "SELECT run, lifecycle_stage = 'active' FROM runs WHERE run_id = ?", group.run_id);
+        if (row.step()) run->second = row.integer(0);
+        if (run->second != 0) ++known;
+        if (run->second == 0 || row.integer(1) == 0) met_.ended_runs.push_back(group.run_id);
+      }
+      is_foreign_ = gone_ && folded_ == 0 && known == 0 && !runs.empty() &&
+                    has_no_known_run(transaction, segments);
+      MetricKeys keys(transaction);
+      for (const Batch::Group& group : batch.groups) {
+        const std::int64_t run = runs[group.run_id];
+        if (run == 0) {
           orphans += group.points.size();
         } else {
-          add_metric_points(transaction, keys, run->second, writer, group.example, group.points);
+          add_metric_points(transaction, keys, run, writer, group.example, group.points);
         }
       }
+    }
+    if (any && !is_foreign_) {
       transaction.run("UPDATE writers SET folded_seq = ? WHERE writer = ?", batch.complete, writer);
-      transaction.commit();
+      // The writer's own thread has the journal to sync meanwhile.
+      transaction.commit(until.has_value());
       folded_ = batch.complete;
     }
   } catch (const std::exception&) {
@@ -21377,11 +21656,21 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
   // A batch that has begun is read again from its start.
   if (scanned_ != folded_ + 1) scanned_ = 0;
   if (lock_) lock_->unlock_folding();
+  if (is_foreign_) {
+    lock_.reset();  // it may be taken to where it belongs
+    static std::atomic<bool> told{false};
+    if (!told.exchange(true)) {
+      log_warn("a journal of another store was left alone: this one has none of its runs",
+               {{"store", store_path_}, {"journal", writer_id_}});
+    }
+    return false;
+  }
+  met_.has_lost = any && batch.lost > 0;
   if (cut_off) {
     log_warn("the end of a journal is cut off or damaged: metrics that stood there are lost",
              {{"store", store_path_}, {"journal", writer_id_}});
   }
-  if (any && batch.lost > 0) {
+  if (met_.has_lost) {
     log_warn(
         "a journal is damaged: a part of its metrics is lost",
         {{"store", store_path_}, {"journal", writer_id_}, {"records", std::to_string(batch.lost)}});
@@ -22001,8 +22290,24 @@ bool MetricJournal::fold_own_once(std::int64_t until, int timeout_ms) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   const std::lock_guard<std::timed_mutex> lock(fold_mutex_);
   if (folded_.load() >= until) return false;
-  const bool any = own_folder_->fold(database_, until, timeout_ms);
-  folded_ = own_folder_->folded() + 1;
+  bool any = false;
+  for (const bool may_lose : {false, true}) {
+    // Somebody may have removed them. What they held is still there, and comes in.
+    {
+      const std::lock_guard<std::mutex> appending(mutex_);
+      if (writer_->restore_files()) own_folder_->abandon();
+    }
+    any = own_folder_->fold(database_, until, timeout_ms, may_lose);
+    folded_ = own_folder_->folded() + 1;
+    if (!own_folder_->met().misses_slots) break;
+  }
+  const MetricFolder::Met& met = own_folder_->met();
+  if (met.has_lost) {
+    // Somebody may have put another file in its place.
+    const std::lock_guard<std::mutex> appending(mutex_);
+    writer_->leave_segment();
+  }
+  for (const std::string& run_id : met.ended_runs) forget_run(run_id);
   return any;
 }
 
@@ -22038,13 +22343,14 @@ void MetricJournal::fold_others() {
     // What a writer goes on to write meanwhile could keep us for ever.
     std::int64_t end = 0;
     if (!files.segments.empty()) end = files.segments.back().first + files.segments.back().slots;
+    if (folder->is_foreign()) continue;
     try {
       const bool gone = folder->writer_is_gone();
       if (!gone && !folder->has_news(files.segments)) continue;
       while (folder->fold(database_, std::nullopt, kOthersTimeoutMs) &&
              (gone || folder->folded() + 1 < end)) {
       }
-      if (!gone) continue;
+      if (!gone || folder->is_foreign()) continue;
       database_.make_durable(true);
       folder->remove_files();
       other_folders_.erase(files.writer_id);
@@ -23348,6 +23654,11 @@ void check_batch_limits(std::size_t metrics, std::size_t params, std::size_t tag
 void check_artifact_path(const std::string& path) {
   std::string decoded = path;
   bool safe = true;
+  for (const std::string& name : split(path, '/')) {
+    // No file system has longer names.
+    if (name.size() <= 255) continue;
+    rules_refuse("Invalid path " + quoted(path) + ": a name in it has more than 255 bytes");
+  }
   // Decoded again and again, as a server or a client before us may have done.
   for (int round = 0; round < 10 && safe; ++round) {
     safe = fs::is_safe_relative(decoded) && decoded.find('#') == std::string::npos;
@@ -23575,10 +23886,17 @@ std::string search_json_list(const std::vector<SearchValue>& values) {
 
 void SearchConditions::column(const SearchAttribute& attribute) {
   const std::string_view text = attribute.column;
-  add(text);
-  if (text.find('?') == std::string_view::npos) return;
+  if (text.find('?') == std::string_view::npos) return add(text);
   const std::string& root = query_.artifact_root;
-  bind(!root.empty() && root.back() == '/' ? root : root + "/");
+  const std::string below = !root.empty() && root.back() == '/' ? root : root + "/";
+  const bool as_uri = !query_.artifact_uri.empty();
+  if (as_uri) add("replace(");
+  add(text);
+  bind(below);
+  if (!as_uri) return;
+  add(", ?, ?)");
+  bind(below);
+  bind(query_.artifact_uri);
 }
 
 const char* SearchConditions::child_table(SearchEntity entity) const {
@@ -23924,7 +24242,9 @@ std::string page_base64(std::string_view bytes) {
   return out;
 }
 
-bool page_unbase64(std::string_view text, std::string& bytes) {
+}  // namespace
+
+bool decode_base64(std::string_view text, std::string& bytes) {
   if (text.size() % 4 != 0) return false;
   for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
   unsigned group = 0;
@@ -23940,8 +24260,6 @@ bool page_unbase64(std::string_view text, std::string& bytes) {
   }
   return true;
 }
-
-}  // namespace
 
 std::size_t search_page_size(SearchTarget target, std::size_t max_results) {
   const SearchTargetInfo& info = search_target_info(target);
@@ -23962,7 +24280,7 @@ std::string make_page_token(std::int64_t offset) {
 std::int64_t parse_page_token(const std::string& token) {
   if (token.empty()) return 0;
   std::string bytes;
-  if (token.size() > kMaxPageTokenBytes || !page_unbase64(token, bytes)) {
+  if (token.size() > kMaxPageTokenBytes || !decode_base64(token, bytes)) {
     throw Error(ErrorCode::kInvalidParameter, "Invalid page token, could not base64-decode");
   }
   const Json json = parse_json(bytes, "page token");
@@ -24569,6 +24887,7 @@ SearchRows search_store(Transaction& transaction, const SearchScope& scope,
   spec.experiments = scope.experiments;
   spec.datasets = scope.datasets;
   spec.artifact_root = scope.artifact_root;
+  spec.artifact_uri = query.artifact_uri;
   spec.shortcut_rows = scope.shortcut_rows;
 
   SearchRows found;
@@ -26147,6 +26466,8 @@ namespace {
 
 // So many runs or models go in one transaction: others who write wait for it.
 constexpr std::int64_t kGarbageBatch = 50;
+// An upload in which nothing came for so long is not under way any more.
+constexpr std::int64_t kGarbageStagingMs = 24 * 3600 * 1000;
 
 // What is to go. A deleted experiment goes with all runs and logged models of it, but stays while
 // a run of it is active (one that was restored alone). Experiment 0 stays: there is always a
@@ -26211,11 +26532,39 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
   }
 }
 
+// What kills have left of uploads; returns its bytes.
+std::uint64_t garbage_staging(Database& database, const std::string& artifact_root, bool dry_run,
+                              const std::set<std::string>& counted) {
+  std::vector<std::string> folders;
+  {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    Statement row = transaction.query("SELECT experiment, artifact_location FROM experiments");
+    while (row.step()) {
+      folders.push_back(experiment_artifact_folder(
+          row.integer(0), row.is_null(1) ? std::nullopt : std::optional<std::string>(row.text(1)),
+          artifact_root));
+    }
+  }
+  std::uint64_t bytes = 0;
+  for (const std::string& folder : folders) {
+    // Under the write lock no artifact is being removed, which could fail and be undone.
+    const Transaction transaction(
+        database, dry_run ? Transaction::Mode::kReadStored : Transaction::Mode::kWrite);
+    bytes += remove_artifact_staging(folder, now_ms() - kGarbageStagingMs, dry_run, counted).bytes;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
   const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
   Garbage garbage;
+  std::set<std::string> counted;  // folders whose bytes are in it
+  const auto remove_folder = [&](const std::string& folder) {
+    counted.insert(folder);
+    garbage.artifact_bytes += garbage_remove_folder(folder, dry_run);
+  };
   if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
@@ -26223,30 +26572,28 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
            std::to_string(kGarbageBatch);
   };
 
-  garbage.logged_models = garbage_collect(
-      *database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
-        const std::string artifacts =
-            logged_model_folder(find_logged_model(transaction, item.id), artifact_root_);
-        if (!dry_run) {
-          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
-          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
-        }
-        garbage.artifact_bytes +=
-            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
-      });
-  garbage.runs = garbage_collect(
-      *database_, sql("runs", "run", "run_id"), until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
-        const std::string artifacts =
-            run_artifact_folder(find_run_row(transaction, item.row), artifact_root_);
-        if (!dry_run) {
-          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
-          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
-        }
-        garbage.artifact_bytes +=
-            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
-      });
+  garbage.logged_models =
+      garbage_collect(*database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
+                      [&](Transaction& transaction, const GarbageItem& item) {
+                        const std::string artifacts = logged_model_folder(
+                            find_logged_model(transaction, item.id), artifact_root_);
+                        if (!dry_run) {
+                          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+                          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
+                        }
+                        remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                      });
+  garbage.runs =
+      garbage_collect(*database_, sql("runs", "run", "run_id"), until_ms, dry_run,
+                      [&](Transaction& transaction, const GarbageItem& item) {
+                        const std::string artifacts = run_artifact_folder(
+                            find_run_row(transaction, item.row), artifact_root_);
+                        if (!dry_run) {
+                          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+                          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
+                        }
+                        remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                      });
   const std::string experiments =
       std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
       ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
@@ -26270,6 +26617,7 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
         garbage.artifact_bytes += garbage_remove_folder(
             experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
       });
+  garbage.artifact_bytes += garbage_staging(*database_, artifact_root_, dry_run, counted);
   return garbage;
 }
 
@@ -28597,10 +28945,10 @@ std::unique_ptr<ScoringService> start_scoring_service(std::shared_ptr<const Mode
 }  // namespace mlrt
 
 // ---- api/session.cpp
-#include <cstdlib>
-
 namespace mlrt {
 namespace {
+
+constexpr char kSessionRootSetting[] = "artifact_root";  // relative to the store's folder
 
 std::string session_store_path(const std::string& wanted) {
   if (!wanted.empty()) return wanted;
@@ -28619,13 +28967,46 @@ Durability session_durability(const SessionOptions& options) {
   }
 }
 
-// "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
-std::string session_artifact_root(const SessionOptions& options, const std::string& store) {
-  if (!options.artifact_root.empty()) return fs::absolute(options.artifact_root);
-  const std::string name = fs::basename(store);
+// What the store keeps; else "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
+std::string session_kept_root(Database& database) {
+  const std::string folder = fs::parent(database.path());
+  std::string kept;
+  {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    Statement row =
+        transaction.query("SELECT value FROM settings WHERE name = ?", kSessionRootSetting);
+    if (row.step()) kept = row.text(0);
+  }
+  if (starts_with(kept, "/")) return kept;
+  if (!kept.empty()) return fs::absolute(fs::join(folder, kept));
+  const std::string name = fs::basename(database.path());
   std::string stem = name.substr(0, name.size() - fs::extension(name).size());
   if (stem.empty()) stem = name;
-  return fs::join(fs::parent(store), stem + "-artifacts");
+  return fs::join(folder, stem + "-artifacts");
+}
+
+std::string session_artifact_root(const SessionOptions& options, Database& database) {
+  const std::string kept = session_kept_root(database);
+  if (options.artifact_root.empty()) return kept;
+  std::string root = fs::absolute(options.artifact_root);
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  if (root == kept || !options.keep_artifact_root || database.read_only()) return root;
+  check_artifact_root(root);
+  // Below the store's folder it moves with the store.
+  const std::string folder = fs::parent(database.path());
+  std::string value = root;
+  if (root == folder) value = ".";
+  if (starts_with(root, folder + "/")) value.erase(0, folder.size() + 1);
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  transaction.run(
+      "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value",
+      kSessionRootSetting, value);
+  transaction.commit();
+  if (fs::exists(kept))
+    log_warn("the store has other artifacts from now on, those it had stay where they are",
+             {{"artifacts", root}, {"before", kept}});
+  return root;
 }
 
 std::string session_experiment_id(TrackingStore& tracking, const std::string& name) {
@@ -28662,8 +29043,8 @@ Session::Session(const SessionOptions& options) {
   database_options.durability = session_durability(options);
   database_options.backlog_bytes = options.backlog_bytes;
   const std::shared_ptr<Database> database = Database::open(store, database_options);
-  state_ = std::make_shared<SessionState>(store, database,
-                                          session_artifact_root(options, database->path()));
+  state_ =
+      std::make_shared<SessionState>(store, database, session_artifact_root(options, *database));
 }
 
 Session::Session(const std::string& store)
@@ -28891,27 +29272,49 @@ class SessionModelCopy final : public ModelFiles {
   bool renamed_ = false;
 };
 
+// Loads what mlrt can score. MLflow has many more flavors, whose models are registered as they are.
+void session_check_model(const FileSet& files) {
+  // A FileSet of ours has an MLmodel, see open_model_files.
+  const Json mlmodel = parse_yaml(files.read("MLmodel"), "MLmodel");
+  for (const auto& item : json_object(mlmodel, "flavors", "MLmodel").items()) {
+    if (find_flavor(item.key()) == nullptr) continue;
+    Model::load(files);
+    return;
+  }
+}
+
 // A model's own faults are told by its files' names: which model it is, only the caller knows.
-std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+// What is only to be registered is checked, and null returned.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files,
+                                                bool to_register = false) {
   try {
-    return Model::load(files);
+    if (!to_register) return Model::load(files);
+    session_check_model(files);
+    return nullptr;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidParameter) throw;
     throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
   }
 }
 
-// Packs or copies the model at `path`, after having loaded it.
+// The files at `path`, a bundle's with sound checksums.
+std::shared_ptr<const FileSet> session_sound_files(const std::string& path) {
+  const std::shared_ptr<const FileSet> files = open_model_files(path);
+  if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
+  return files;
+}
+
+// Packs or copies the model at `path`, after having checked it.
 void session_copy_model(const std::string& path, SessionModelCopy& copy) {
   if (fs::is_folder(path)) {
     const auto files = open_model_folder(path);
-    session_load_files(path, *files);
+    session_load_files(path, *files, true);
     copy.set_digest(write_bundle(copy.temporary(), *files));
     return;
   }
   const auto bundle = Bundle::open(path);
   bundle->verify();
-  session_load_files(path, *bundle);
+  session_load_files(path, *bundle, true);
   fs::copy_file(path, copy.temporary());
   const std::string digest = Bundle::open(copy.temporary())->digest();
   if (digest != bundle->digest()) {
@@ -28938,7 +29341,7 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
   version.create_model = true;
   if (is_models_uri(source) || starts_with(source, kRunsPrefix)) {
     const std::string files = resolve_model(source);
-    mlrt::load_model(files);
+    session_load_files(files, *session_sound_files(files), true);
     if (starts_with(source, kRunsPrefix)) {
       const std::string of_run = session_split_run_uri(source).first;
       if (run_id.empty()) version.run_id = of_run;
@@ -28992,9 +29395,7 @@ std::shared_ptr<const Model> Session::load_model(const std::string& uri) const {
 }
 
 std::shared_ptr<const Model> load_model(const std::string& path) {
-  const std::shared_ptr<const FileSet> files = open_model_files(path);
-  if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
-  return session_load_files(path, *files);
+  return session_load_files(path, *session_sound_files(path));
 }
 
 std::string save_model(const Model& model, const std::string& path) {
@@ -29010,7 +29411,6 @@ namespace {
 constexpr std::uint64_t kMaxGitFileBytes = std::uint64_t{16} << 20;
 constexpr int kMaxFolderDepth = 128;
 constexpr int kMaxGitReferences = 5;  // a reference may name another one
-constexpr std::int64_t kRunSourceAgeMs = 1000;
 
 bool git_is_hash(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -29047,8 +29447,8 @@ std::string git_find_folder(std::string folder) {
   return std::string();
 }
 
-std::string git_packed_reference(const std::string& folder, const std::string& name) {
-  for (const std::string& line : split(git_read(fs::join(folder, "packed-refs")), '\n')) {
+std::string git_packed_reference(const std::string& packed, const std::string& name) {
+  for (const std::string& line : split(packed, '\n')) {
     const std::size_t space = line.find(' ');
     if (space != std::string::npos && trim(std::string_view(line).substr(space + 1)) == name &&
         git_is_hash(std::string_view(line).substr(0, space))) {
@@ -29058,32 +29458,28 @@ std::string git_packed_reference(const std::string& folder, const std::string& n
   return std::string();
 }
 
-std::string git_head_commit(const std::string& git_folder) {
-  std::string common = git_read(fs::join(git_folder, "commondir"));
+// `read` reads a file, as git_read does.
+template <typename Read>
+std::string git_head_commit(const std::string& git_folder, const Read& read) {
+  std::string common = read(fs::join(git_folder, "commondir"));
   common = common.empty() ? git_folder : git_join(git_folder, common);
 
-  std::string value = git_read(fs::join(git_folder, "HEAD"));
+  std::string value = read(fs::join(git_folder, "HEAD"));
   for (int i = 0; i < kMaxGitReferences; ++i) {
     if (git_is_hash(value)) return value;
     constexpr std::string_view kPrefix = "ref: ";
     if (!starts_with(value, kPrefix)) return std::string();
     const std::string name(trim(std::string_view(value).substr(kPrefix.size())));
     if (!fs::is_safe_relative(name)) return std::string();
-    value = git_read(fs::join(git_folder, name));
-    if (value.empty()) value = git_read(fs::join(common, name));
-    if (value.empty()) value = git_packed_reference(common, name);
+    value = read(fs::join(git_folder, name));
+    if (value.empty() && common != git_folder) value = read(fs::join(common, name));
+    if (value.empty()) value = git_packed_reference(read(fs::join(common, "packed-refs")), name);
   }
   return std::string();
 }
 
-}  // namespace
-
-std::string current_user() {
-  for (const char* variable : {"LOGNAME", "USER", "LNAME", "USERNAME"}) {
-    const char* value = std::getenv(variable);
-    if (value && *value && is_utf8(value)) return value;
-  }
-  // Read rather than asked of libc, which would load name service libraries.
+// Read rather than asked of libc, which would load name service libraries.
+std::string standard_system_user() {
   const std::string own_id = std::to_string(geteuid());
   try {
     for (const std::string& line : split(fs::read_file("/etc/passwd", kMaxGitFileBytes), '\n')) {
@@ -29097,16 +29493,49 @@ std::string current_user() {
   return "unknown";
 }
 
-std::string git_commit_of(const std::string& folder) {
+}  // namespace
+
+std::string current_user() {
+  for (const char* variable : {"LOGNAME", "USER", "LNAME", "USERNAME"}) {
+    const char* value = std::getenv(variable);
+    if (value && *value && is_utf8(value)) return value;
+  }
+  static const std::string name = standard_system_user();
+  return name;
+}
+
+std::string git_commit_of(const std::string& folder) { return GitCommit().of(folder); }
+
+bool GitCommit::is_as_read() const {
+  for (const File& file : files_) {
+    if (fs::modified_ms(file.path) != file.modified_ms) return false;
+  }
+  return !files_.empty();
+}
+
+std::string GitCommit::of(const std::string& folder) {
   try {
-    const std::string git_folder = git_find_folder(fs::absolute(folder));
-    return git_folder.empty() ? std::string() : git_head_commit(git_folder);
+    const std::string wanted = fs::absolute(folder);
+    if (wanted == folder_ && is_as_read()) return commit_;
+    files_.clear();
+    folder_ = wanted;
+    commit_.clear();
+    const std::string git_folder = git_find_folder(wanted);
+    if (git_folder.empty()) return commit_;
+    std::vector<File> files;
+    commit_ = git_head_commit(git_folder, [&files](const std::string& path) {
+      // The time first: what changes after it is read again.
+      files.push_back({path, fs::modified_ms(path)});
+      return git_read(path);
+    });
+    files_ = std::move(files);
+    return commit_;
   } catch (const Error&) {
     return std::string();  // a run is not refused for what lies around it
   }
 }
 
-std::vector<Tag> standard_run_tags(const std::string& source_name) {
+std::vector<Tag> RunSource::tags(const std::string& source_name) {
   std::string source = source_name.empty() ? program_invocation_name : source_name;
   if (!is_utf8(source)) source = "unknown";
   std::vector<Tag> tags = {{"mlflow.user", current_user()},
@@ -29119,19 +29548,9 @@ std::vector<Tag> standard_run_tags(const std::string& source_name) {
   } catch (const Error&) {
     folder = ".";
   }
-  const std::string commit = git_commit_of(folder);
+  const std::string commit = commit_.of(folder);
   if (!commit.empty()) tags.push_back({"mlflow.source.git.commit", commit});
   return tags;
-}
-
-const std::vector<Tag>& RunSource::tags(const std::string& source_name) {
-  const std::int64_t now = monotonic_ms();
-  if (tags_.empty() || name_ != source_name || now - read_at_ms_ >= kRunSourceAgeMs) {
-    tags_ = standard_run_tags(source_name);
-    name_ = source_name;
-    read_at_ms_ = now;
-  }
-  return tags_;
 }
 
 }  // namespace mlrt
@@ -29250,6 +29669,32 @@ HttpResponse artifact_send(const HttpRequest& request, const ArtifactContext& co
   return artifact_send_file(request, file, place.path, std::move(digest));
 }
 
+// The registered models' bundles lie below the root too, "models/<sha256>.mlrt". To clients each is
+// the folder of its files, for that is how they load a model. Empty if `path` leads into no bundle;
+// else `inside` is what remains of it.
+std::string artifact_bundle_at(const ArtifactContext& context, const std::string& path,
+                               std::string& inside) {
+  if (!starts_with(path, "models/")) return {};
+  const std::size_t end = std::min(path.find('/', 7), path.size());
+  const std::string name = path.substr(0, end);
+  const std::string file = fs::join(context.root(), name);
+  if (artifact_is_unfinished(name) || fs::has_link(context.root(), name) || !fs::is_file(file)) {
+    return {};
+  }
+  inside = path.substr(std::min(end + 1, path.size()));
+  return file;
+}
+
+// A bundle's files are small enough to be read whole, as they are to be scored.
+HttpResponse artifact_send_bundled(const FileSet& bundle, const std::string& path) {
+  if (!bundle.contains(path)) artifact_refuse_absent(path);
+  HttpResponse response;
+  response.content_type = guess_mime_type(path);
+  response.body = std::string(bundle.read(path));
+  add_attachment_headers(response, path);
+  return response;
+}
+
 struct ArtifactEntry {
   std::string name;
   bool is_folder;
@@ -29276,14 +29721,30 @@ std::vector<ArtifactEntry> artifact_entries(const ServedArtifact& place) {
   return entries;
 }
 
+// The same of a bundle.
+std::vector<ArtifactEntry> artifact_bundled_entries(const FileSet& bundle,
+                                                    const std::string& folder) {
+  const std::string before = folder.empty() ? "" : folder + "/";
+  std::vector<ArtifactEntry> entries;
+  for (const std::string& path : bundle.names()) {  // sorted: those of a folder are together
+    if (!starts_with(path, before)) continue;
+    const std::string name =
+        path.substr(before.size(), path.find('/', before.size()) - before.size());
+    if (!entries.empty() && entries.back().name == name) continue;
+    const bool is_folder = before.size() + name.size() < path.size();
+    entries.push_back({name, is_folder, is_folder ? 0 : bundle.read(path).size()});
+  }
+  return entries;
+}
+
 // Without a root_uri by base names. As MLflow's server, which leaves an empty list out.
-HttpResponse artifact_list_answer(const ServedArtifact& place, const std::string& root_uri) {
+HttpResponse artifact_list_answer(const std::vector<ArtifactEntry>& entries,
+                                  const std::string& path, const std::string& root_uri) {
   std::string body;
   RestWriter out(body);
   out.open('{');
-  const std::vector<ArtifactEntry> entries = artifact_entries(place);
   if (!entries.empty()) {
-    const std::string before = root_uri.empty() || place.path.empty() ? "" : place.path + "/";
+    const std::string before = root_uri.empty() || path.empty() ? "" : path + "/";
     out.open("files", '[');
     for (const ArtifactEntry& entry : entries) {
       out.open('{');
@@ -29347,6 +29808,22 @@ class ArtifactPutSink final : public HttpBodySink {
   std::unique_ptr<ArtifactUpload> upload_;
 };
 
+// A place that nothing could be read from again, or that the system would refuse.
+void artifact_check_new_place(const ServedArtifact& place) {
+  if (artifact_is_unfinished(place.path)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid path " + quoted(place.path, 300) +
+                    ": names of this form are those of files that are being written");
+  }
+  for (std::size_t end = place.path.find('/'); end != std::string::npos;
+       end = place.path.find('/', end + 1)) {
+    const std::string above = place.path.substr(0, end);
+    if (!fs::is_file(fs::join(place.folder, above))) continue;
+    throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(place.path, 300) + ": " +
+                                                  quoted(above, 300) + " is a file");
+  }
+}
+
 [[noreturn]] void artifact_refuse_foreign(const std::string& path) {
   const bool known_form = path.find("/artifacts/") != std::string::npos;
   throw Error(known_form ? ErrorCode::kNotFound : ErrorCode::kInvalidParameter,
@@ -29361,6 +29838,7 @@ std::unique_ptr<HttpBodySink> artifact_begin_put(const ArtifactContext& context,
   artifact_check_writable(context);
   const auto place = artifact_find_place(context, path);
   if (!place) artifact_refuse_foreign(path);
+  artifact_check_new_place(*place);
   return std::make_unique<ArtifactPutSink>(
       context.session.artifacts().begin_upload(place->owner, place->path));
 }
@@ -29370,20 +29848,24 @@ HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& con
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_send(request, context, *place);
   }
-  // The copies of registered models lie below the root too, and are nobody's artifacts.
-  const std::string file = fs::join(context.root(), path);
-  if (!starts_with(path, "models/") || artifact_is_unfinished(path) || !fs::is_file(file) ||
-      fs::has_link(context.root(), path)) {
-    artifact_refuse_absent(path);
-  }
-  return artifact_send_file(request, file, path);
+  std::string inside;
+  const std::string bundle = artifact_bundle_at(context, path, inside);
+  if (bundle.empty()) artifact_refuse_absent(path);
+  return inside.empty() ? artifact_send_file(request, bundle, path)
+                        : artifact_send_bundled(*open_model_files(bundle), inside);
 }
 
 HttpResponse artifact_list_below_root(const HttpRequest& request, const ArtifactContext& context) {
   std::string path = artifact_optional_query(request, "path");
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const auto place = path.empty() ? std::nullopt : artifact_find_place(context, path);
-  return place ? artifact_list_answer(*place, "") : artifact_json_answer("{}");
+  if (path.empty()) return artifact_json_answer("{}");
+  if (const auto place = artifact_find_place(context, path)) {
+    return artifact_list_answer(artifact_entries(*place), "", "");
+  }
+  std::string inside;
+  const std::string bundle = artifact_bundle_at(context, path, inside);
+  if (bundle.empty()) return artifact_json_answer("{}");
+  return artifact_list_answer(artifact_bundled_entries(*open_model_files(bundle), inside), "", "");
 }
 
 HttpResponse artifact_delete(const ArtifactContext& context, const std::string& path) {
@@ -29422,10 +29904,9 @@ HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactC
                 "Model version must be an integer, got " + quoted(number));
   }
   const std::string source = context.session.registry().download_uri(name, version);
-  const std::string folder =
-      starts_with(source, kArtifactScheme)
-          ? artifact_folder_of_uri(context.root(), source)
-          : context.session.resolve_model("models:/" + name + "/" + std::to_string(version));
+  const std::string folder = starts_with(source, kArtifactScheme)
+                                 ? artifact_folder_of_uri(context.root(), source)
+                                 : served_model_path(context.session, name, version);
   // A source is what a client said: it must not open the whole disk.
   if (starts_with(source, "/") && !starts_with(folder, context.root() + "/")) {
     throw Error(ErrorCode::kPermissionDenied,
@@ -29434,14 +29915,7 @@ HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactC
   }
   if (!fs::is_file(folder))
     return artifact_send(request, context, artifact_place_of("", folder, path));
-  // A bundle: its files are small enough to be read whole, as they are to be scored.
-  const auto files = open_model_files(folder);
-  if (!files->contains(path)) artifact_refuse_absent(path);
-  HttpResponse response;
-  response.content_type = guess_mime_type(path);
-  response.body = std::string(files->read(path));
-  add_attachment_headers(response, path);
-  return response;
+  return artifact_send_bundled(*open_model_files(folder), path);
 }
 
 HttpResponse artifact_small_upload(const HttpRequest& request, const ArtifactContext& context) {
@@ -29460,7 +29934,8 @@ HttpResponse artifact_small_upload(const HttpRequest& request, const ArtifactCon
       missing = "Artifact size is too large. Max size is 10MB.";
   }
   if (missing != nullptr) throw Error(ErrorCode::kInvalidParameter, missing);
-  context.session.tracking().artifact_folder(run_id);  // throws if there is no such run
+  artifact_check_new_place(
+      artifact_place_of(run_id, context.session.tracking().artifact_folder(run_id), path));
   context.session.artifacts().log_bytes(run_id, request.body, path);
   HttpResponse response;
   response.content_type = "application/json";
@@ -29498,7 +29973,8 @@ HttpResponse artifact_on_multipart_download(const ArtifactCall&) {
 }
 
 HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place) {
-  return artifact_list_answer(place, artifact_uri_of_folder(context.root(), place.folder));
+  return artifact_list_answer(artifact_entries(place), place.path,
+                              artifact_uri_of_folder(context.root(), place.folder));
 }
 
 HttpResponse artifact_on_list_of_run(const ArtifactCall& call) {
@@ -29749,14 +30225,14 @@ std::string host_of_origin(std::string_view origin) {
   return host_without_port(origin.substr(scheme_end + 3));
 }
 
+}  // namespace
+
 std::string host_bare(std::string_view host) {
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') {
     return to_lower(host.substr(1, host.size() - 2));
   }
   return to_lower(host);
 }
-
-}  // namespace
 
 bool is_loopback_host(std::string_view host) {
   const std::string bare = host_bare(host);
@@ -29815,8 +30291,12 @@ void add_mlflow_routes(Router& router, RestContext& context) {
 
 // ---- server/rest_call.cpp
 #if defined(MLRT_WITH_SERVER)
+#include <algorithm>
+
 namespace mlrt {
 namespace {
+
+constexpr std::size_t kRestMaxUserBytes = 256;
 
 HttpResponse rest_answer(RestContext& context, const RestRoute& route, const HttpRequest& http,
                          const PathParams& path) {
@@ -29832,6 +30312,22 @@ HttpResponse rest_answer(RestContext& context, const RestRoute& route, const Htt
   route.handler(call);
   out.close('}');
   return response;
+}
+
+// Who asks, for the history: nobody checks it before there are tokens.
+std::string rest_caller(const HttpRequest& request) {
+  const std::string_view given = trim(request.header("Authorization"));
+  std::string user;
+  if (to_lower(given.substr(0, 6)) == "basic " && decode_base64(trim(given.substr(6)), user)) {
+    user.resize(std::min(user.size(), user.find(':')));
+    const bool printable = std::none_of(user.begin(), user.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (printable && !trim(user).empty() && user.size() <= kRestMaxUserBytes && is_utf8(user)) {
+      return user;
+    }
+  }
+  return kRestNobody + request.remote_address;
 }
 
 }  // namespace
@@ -29877,8 +30373,7 @@ ViewType rest_view_type(const RestRequest& request, const char* field) {
 }
 
 Registry rest_registry(const RestCall& call) {
-  // Who asks is not known: requests carry no name before there are tokens.
-  return call.context.session.registry().acting_as("");
+  return call.context.session.registry().acting_as(rest_caller(call.request.http()));
 }
 
 std::int64_t rest_version_number(const RestRequest& request) {
@@ -31316,11 +31811,23 @@ std::string check_rest_model_source(const RestContext& context, const RestModelS
   return source;
 }
 
+std::string served_model_path(const Session& session, const std::string& name,
+                              std::int64_t version) {
+  const std::string& root = session.tracking().artifact_root();
+  const std::string path = session.resolve_model("models:/" + name + "/" + std::to_string(version));
+  if (rest_is_below(path, root)) return path;
+  const std::string copy = fs::join(registry_models_folder(root), fs::basename(path));
+  if (ends_with(copy, ".mlrt") && fs::is_file(copy)) return copy;
+  const std::string real_root = fs::real_path(root), real = fs::real_path(path);
+  return rest_is_below(real, real_root) ? root + real.substr(real_root.size()) : path;
+}
+
 }  // namespace mlrt
 #endif  // defined(MLRT_WITH_SERVER)
 
 // ---- server/rest_model_versions.cpp
 #if defined(MLRT_WITH_SERVER)
+#include <algorithm>
 #include <iterator>
 
 namespace mlrt {
@@ -31395,28 +31902,39 @@ void rest_delete_model_version(RestCall& call) {
   rest_registry(call).delete_version(call.request.text("name"), rest_version_number(call.request));
 }
 
-// "" when it is not there, any more.
-std::string rest_logged_model_folder(const RestCall& call, const std::string& model_id) {
+// Where the files of a version are to lie that has none yet; "" for what is not of this store.
+std::string rest_planned_model_path(const RestCall& call, const std::string& source) {
+  if (starts_with(source, "/")) return source;
   try {
-    return call.context.session.logged_models().get(model_id).artifact_folder;
+    if (starts_with(source, "models:/")) {
+      return call.context.session.logged_models().get(source.substr(8)).artifact_folder;
+    }
+    const std::size_t slash = std::min(source.find('/', 6), source.size());
+    return call.tracking().artifact_folder(source.substr(6, slash - 6)) + source.substr(slash);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kNotFound) throw;
+    if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter) throw;
     return {};
   }
 }
 
 void rest_get_download_uri(RestCall& call) {
   call.request.check(kRestVersion);
-  std::string uri = rest_registry(call).download_uri(call.request.text("name"),
-                                                     rest_version_number(call.request));
-  // Clients are told where the files are, not which model has them.
-  std::string folder;
-  if (starts_with(uri, "/")) {
-    folder = uri;
-  } else if (starts_with(uri, "models:/")) {
-    folder = rest_logged_model_folder(call, uri.substr(8));
+  const std::string name = call.request.text("name");
+  const std::int64_t version = rest_version_number(call.request);
+  std::string uri = rest_registry(call).download_uri(name, version);
+  // Clients are told where the files are, not which run or model has them.
+  if (starts_with(uri, "/") || starts_with(uri, "models:/") || starts_with(uri, "runs:/")) {
+    std::string path;
+    try {
+      path = served_model_path(call.context.session, name, version);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter) {
+        throw;
+      }
+      path = rest_planned_model_path(call, uri);
+    }
+    if (!path.empty()) uri = rest_artifact_uri(call.context, path);
   }
-  if (!folder.empty()) uri = rest_artifact_uri(call.context, folder);
   call.out.member("artifact_uri", uri);
 }
 
@@ -31669,7 +32187,8 @@ void rest_write_model_version(RestWriter& out, const ModelVersion& version) {
   rest_write_version_number(out, version.version);
   out.member("creation_timestamp", version.creation_time_ms);
   out.member("last_updated_timestamp", version.last_update_time_ms);
-  out.optional("user_id", version.user);
+  // What rest_registry calls one who gives no name is none; MLflow leaves it out then.
+  if (!starts_with(version.user, kRestNobody)) out.optional("user_id", version.user);
   out.member("current_stage", version.stage);
   out.member("description", version.description);
   out.member("source", version.source);
@@ -32260,6 +32779,10 @@ void rest_search_runs(RestCall& call) {
   call.request.check(kFields);
   SearchQuery query = rest_search_query(call.request, 1000);
   query.view = rest_view_type(call.request, "run_view_type");
+  // As the answers have it: "mlflow-artifacts:/".
+  query.artifact_uri =
+      rest_artifact_uri(call.context, fs::join(call.tracking().artifact_root(), "x"));
+  query.artifact_uri.pop_back();
   const std::vector<std::string> experiments = call.request.texts("experiment_ids");
   if (experiments.empty()) {
     // To MLflow no experiments are no runs; to the store they are all.
@@ -32916,11 +33439,15 @@ Table parse_scoring_json(std::string_view body, const Signature& signature) {
   return read_scoring_rows(*value, signature, name);
 }
 
-Table parse_scoring_csv(std::string_view body, const Signature& signature) {
+Table read_scoring_csv(std::string_view body, std::string_view name, const Signature& signature) {
   CsvOptions options;
   options.column_types = input_column_types(signature);
+  return parse_csv(body, name, options);
+}
+
+Table parse_scoring_csv(std::string_view body, const Signature& signature) {
   try {
-    return parse_csv(body, "the request body", options);
+    return read_scoring_csv(body, "the request body", signature);
   } catch (const Error& error) {
     throw Error(ErrorCode::kBadRequest,
                 "Failed to parse input as CSV with a header line. Error: " + error.message());
@@ -33116,7 +33643,7 @@ ListenerOptions scoring_listener_options(const ServeOptions& options) {
                     " does not exist: one from 1 to 65535, or 0 for a free one");
   }
   ListenerOptions listener;
-  listener.host = options.host;
+  listener.host = host_bare(options.host);
   listener.port = options.port;
   listener.max_body_bytes = kScoringMaxBodyBytes;
   listener.max_total_body_bytes = kScoringMaxTotalBodyBytes;
@@ -33175,15 +33702,24 @@ constexpr std::size_t kTrackingMaxTotalBodyBytes = std::size_t{128} << 20;
 ListenerOptions tracking_listener_options(const TrackingServerOptions& options) {
   check_tracking_server_options(options);
   ListenerOptions listener;
-  listener.host = options.host;
+  listener.host = host_bare(options.host);
   listener.port = options.port;
   listener.max_body_bytes = kTrackingMaxBodyBytes;
   listener.max_total_body_bytes = kTrackingMaxTotalBodyBytes;
   return listener;
 }
 
-HttpResponse tracking_error_response(const Error& error) {
-  if (!fs::is_disk_full(error)) return error_json_response(error);
+// Clients know artifacts by their place below the root; where that is on this machine is not for
+// them. What they said themselves, which is refused, is quoted as it was.
+HttpResponse tracking_error_response(const Error& error, const std::string& root) {
+  if (!fs::is_disk_full(error)) {
+    const bool said = error.code() == ErrorCode::kInvalidParameter && error.detail().empty();
+    std::string message = error.message();
+    for (std::size_t at = 0; !said && (at = message.find(root, at)) != std::string::npos;) {
+      message.replace(at, root.size(), "mlflow-artifacts:");
+    }
+    return error_json_response(Error(error.code(), std::move(message), error.detail()));
+  }
   HttpResponse response =
       error_json_response(Error(error.code(), "the server's disk is full; nothing was written"));
   // Clients try a 500 again and again, which would not help.
@@ -33201,10 +33737,18 @@ std::optional<HttpResponse> tracking_ask_hook(ServerHooks& hooks, const HttpRequ
   return response;
 }
 
-HttpHandler tracking_text_handler(std::string text) {
-  return [text = std::move(text)](const HttpRequest&, const PathParams&) {
+constexpr char kTrackingFrontPage[] =
+    "mlrt tracking server " MLRT_VERSION
+    "\n\n"
+    "This is the API of an MLflow tracking server and model registry; it has no web pages.\n"
+    "The API is below /api/2.0/mlflow, artifacts are below /api/2.0/mlflow-artifacts.\n"
+    "From Python: mlflow.set_tracking_uri(\"<this address>\"), or set MLFLOW_TRACKING_URI.\n"
+    "GET /health answers OK, GET /version the version.\n";
+
+HttpHandler tracking_text_handler(std::string text, const char* type = "text/html; charset=utf-8") {
+  return [text = std::move(text), type](const HttpRequest&, const PathParams&) {
     HttpResponse response;
-    response.content_type = "text/html; charset=utf-8";
+    response.content_type = type;
     response.body = text;
     return response;
   };
@@ -33257,6 +33801,7 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
   }
   add_mlflow_routes(router, *context);
   add_artifact_routes(router, session, options.read_only);
+  router.add("GET", "/", tracking_text_handler(kTrackingFrontPage, "text/plain; charset=utf-8"));
   router.add("GET", "/health", tracking_text_handler("OK"));
   router.add("GET", "/version", tracking_text_handler(MLRT_VERSION));
   router.add("GET", "/api/3.0/mlflow/server-info", tracking_server_info);
@@ -33267,8 +33812,9 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
     rules.check(request);
     return hooks ? tracking_ask_hook(*hooks, request) : std::nullopt;
   });
-  router.set_error_handler(
-      [](const Error& error, const HttpRequest&) { return tracking_error_response(error); });
+  router.set_error_handler([root](const Error& error, const HttpRequest&) {
+    return tracking_error_response(error, root);
+  });
   return router;
 }
 
@@ -37342,7 +37888,7 @@ struct HookQueue {
   std::condition_variable progress;  // a request is answered, or the thread has ended
   std::deque<std::shared_ptr<HookRequestJob>> requests;
   std::deque<HookEvent> events;
-  std::int64_t busy_until_ms = 0;  // the deadline of what runs; 0: nothing does
+  std::int64_t busy_until_ms = 0;  // until when requests wait for what runs; 0: nothing does
   bool closing = false;
   bool ended = false;
 
@@ -37434,7 +37980,7 @@ void HookQueue::main() {
       const HookEvent event = std::move(events.front());
       events.pop_front();
       hook = event.hook();
-      busy_until_ms = monotonic_ms() + state->limits.event_ms;
+      busy_until_ms = monotonic_ms() + state->limits.request_ms;
       lock.unlock();
       try {
         run_event(event);
@@ -37462,6 +38008,7 @@ class LuaServerHooks final : public ServerHooks {
         has_on_run_end_(state->on_run_end != LUA_NOREF),
         has_on_model_version_(state->on_model_version != LUA_NOREF),
         queue_(std::make_shared<HookQueue>(std::move(state))) {
+    const SignalMask no_signals;
     thread_ = std::thread([queue = queue_] { queue->main(); });
   }
 
@@ -37492,9 +38039,9 @@ class LuaServerHooks final : public ServerHooks {
     const std::int64_t now = monotonic_ms();
     job->deadline_ms = now + limits_.request_ms;
     std::unique_lock<std::mutex> lock(queue_->mutex);
-    // While a hook hangs, requests do not wait for it one by one.
+    // While a hook takes long, requests do not wait for it one by one.
     if (queue_->busy_until_ms != 0 && now > queue_->busy_until_ms) {
-      queue_->log_failure("on_request", "an earlier hook hangs");
+      queue_->log_failure("on_request", "another hook is still running");
       return std::nullopt;
     }
     queue_->requests.push_back(job);
@@ -37585,6 +38132,8 @@ void call_server_hook_entry(ServerHookState& state, std::int64_t deadline_ms, lu
     failure = error.message();
   }
   lua_settop(L, 0);
+  // The library's buffers do not collect before they give up: the next call would fail too.
+  if (status == LUA_ERRMEM) lua_gc(L, LUA_GCCOLLECT);
   if (status != LUA_OK) throw Error(ErrorCode::kScript, failure);
 }
 

@@ -6,11 +6,14 @@
 #include "api/session_state.hpp"
 #include "core/error.hpp"
 #include "core/fs.hpp"
+#include "core/log.hpp"
 #include "core/text.hpp"
 #include "store/database.hpp"
 
 namespace mlrt {
 namespace {
+
+constexpr char kSessionRootSetting[] = "artifact_root";  // relative to the store's folder
 
 std::string session_store_path(const std::string& wanted) {
   if (!wanted.empty()) return wanted;
@@ -29,13 +32,46 @@ Durability session_durability(const SessionOptions& options) {
   }
 }
 
-// "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
-std::string session_artifact_root(const SessionOptions& options, const std::string& store) {
-  if (!options.artifact_root.empty()) return fs::absolute(options.artifact_root);
-  const std::string name = fs::basename(store);
+// What the store keeps; else "data/mlrt.db" has its artifacts in "data/mlrt-artifacts".
+std::string session_kept_root(Database& database) {
+  const std::string folder = fs::parent(database.path());
+  std::string kept;
+  {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    Statement row =
+        transaction.query("SELECT value FROM settings WHERE name = ?", kSessionRootSetting);
+    if (row.step()) kept = row.text(0);
+  }
+  if (starts_with(kept, "/")) return kept;
+  if (!kept.empty()) return fs::absolute(fs::join(folder, kept));
+  const std::string name = fs::basename(database.path());
   std::string stem = name.substr(0, name.size() - fs::extension(name).size());
   if (stem.empty()) stem = name;
-  return fs::join(fs::parent(store), stem + "-artifacts");
+  return fs::join(folder, stem + "-artifacts");
+}
+
+std::string session_artifact_root(const SessionOptions& options, Database& database) {
+  const std::string kept = session_kept_root(database);
+  if (options.artifact_root.empty()) return kept;
+  std::string root = fs::absolute(options.artifact_root);
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  if (root == kept || !options.keep_artifact_root || database.read_only()) return root;
+  check_artifact_root(root);
+  // Below the store's folder it moves with the store.
+  const std::string folder = fs::parent(database.path());
+  std::string value = root;
+  if (root == folder) value = ".";
+  if (starts_with(root, folder + "/")) value.erase(0, folder.size() + 1);
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  transaction.run(
+      "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value",
+      kSessionRootSetting, value);
+  transaction.commit();
+  if (fs::exists(kept))
+    log_warn("the store has other artifacts from now on, those it had stay where they are",
+             {{"artifacts", root}, {"before", kept}});
+  return root;
 }
 
 std::string session_experiment_id(TrackingStore& tracking, const std::string& name) {
@@ -72,8 +108,8 @@ Session::Session(const SessionOptions& options) {
   database_options.durability = session_durability(options);
   database_options.backlog_bytes = options.backlog_bytes;
   const std::shared_ptr<Database> database = Database::open(store, database_options);
-  state_ = std::make_shared<SessionState>(store, database,
-                                          session_artifact_root(options, database->path()));
+  state_ =
+      std::make_shared<SessionState>(store, database, session_artifact_root(options, *database));
 }
 
 Session::Session(const std::string& store)

@@ -20,10 +20,15 @@
 namespace mlrt {
 
 struct SessionOptions {
-  std::string store;            // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
-  std::string artifact_root;    // empty: beside the store, "mlrt.db" has "mlrt-artifacts"
-  bool must_exist = false;      // do not create the store
-  int busy_timeout_ms = 10000;  // how long a call waits for other processes that hold the store
+  std::string store;  // the SQLite file; empty: $MLRT_STORE, else "mlrt.db"
+  // The folder of the artifacts, made on demand. The store keeps it, as a path below its own folder
+  // where it is there, for all who open it later. One that is new to the store must be usable: kIo
+  // or kPermissionDenied. Empty: what the store keeps, else beside it: "mlrt.db" has
+  // "mlrt-artifacts".
+  std::string artifact_root;
+  bool keep_artifact_root = true;  // false: artifact_root holds for this session only
+  bool must_exist = false;         // do not create the store
+  int busy_timeout_ms = 10000;     // how long a call waits for other processes that hold the store
   std::optional<Durability> durability;  // empty: $MLRT_DURABILITY, else kProcess
   // How much logged metrics may take beside the store before they are in it; at the bound,
   // log_metric slows down to the speed at which they come in. At least 1 MiB.
@@ -84,9 +89,10 @@ class Session {
   // Registers a model under `name`, which is created on demand. `source` is a bundle file or model
   // folder, which is copied below the artifact root (so that moving the original breaks nothing),
   // or "runs:/<id>/<path>", "models:/m-<id>" (a logged model) or "models:/<name>/<version>" (or
-  // latest, a stage, @alias), which stay where they are. The model is loaded first: what is broken
-  // is not registered. A copy is a bundle named by its SHA-256, so the same model is kept once.
-  // After an error nothing is registered and no copy is left.
+  // latest, a stage, @alias), which stay where they are. The model is checked first: what is
+  // broken is not registered. One of flavors that mlrt cannot score only needs an MLmodel that can
+  // be read, and sound checksums in a bundle. A copy is a bundle named by its SHA-256, so the same
+  // model is kept once. After an error nothing is registered and no copy is left.
   ModelVersion register_model(const std::string& source, const std::string& name,
                               const std::string& alias = "", const std::string& run_id = "",
                               const std::string& description = "",

@@ -9,8 +9,11 @@
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/ids.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "core/yaml.hpp"
+#include "model/flavors.hpp"
 #include "registry/model_uri.hpp"
 #include "registry/registry_rows.hpp"
 #include "tracking/rules.hpp"
@@ -159,27 +162,49 @@ class SessionModelCopy final : public ModelFiles {
   bool renamed_ = false;
 };
 
+// Loads what mlrt can score. MLflow has many more flavors, whose models are registered as they are.
+void session_check_model(const FileSet& files) {
+  // A FileSet of ours has an MLmodel, see open_model_files.
+  const Json mlmodel = parse_yaml(files.read("MLmodel"), "MLmodel");
+  for (const auto& item : json_object(mlmodel, "flavors", "MLmodel").items()) {
+    if (find_flavor(item.key()) == nullptr) continue;
+    Model::load(files);
+    return;
+  }
+}
+
 // A model's own faults are told by its files' names: which model it is, only the caller knows.
-std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files) {
+// What is only to be registered is checked, and null returned.
+std::shared_ptr<const Model> session_load_files(const std::string& path, const FileSet& files,
+                                                bool to_register = false) {
   try {
-    return Model::load(files);
+    if (!to_register) return Model::load(files);
+    session_check_model(files);
+    return nullptr;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidParameter) throw;
     throw Error(error.code(), quoted(path, 300) + ": " + error.message(), error.detail());
   }
 }
 
-// Packs or copies the model at `path`, after having loaded it.
+// The files at `path`, a bundle's with sound checksums.
+std::shared_ptr<const FileSet> session_sound_files(const std::string& path) {
+  const std::shared_ptr<const FileSet> files = open_model_files(path);
+  if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
+  return files;
+}
+
+// Packs or copies the model at `path`, after having checked it.
 void session_copy_model(const std::string& path, SessionModelCopy& copy) {
   if (fs::is_folder(path)) {
     const auto files = open_model_folder(path);
-    session_load_files(path, *files);
+    session_load_files(path, *files, true);
     copy.set_digest(write_bundle(copy.temporary(), *files));
     return;
   }
   const auto bundle = Bundle::open(path);
   bundle->verify();
-  session_load_files(path, *bundle);
+  session_load_files(path, *bundle, true);
   fs::copy_file(path, copy.temporary());
   const std::string digest = Bundle::open(copy.temporary())->digest();
   if (digest != bundle->digest()) {
@@ -206,7 +231,7 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
   version.create_model = true;
   if (is_models_uri(source) || starts_with(source, kRunsPrefix)) {
     const std::string files = resolve_model(source);
-    mlrt::load_model(files);
+    session_load_files(files, *session_sound_files(files), true);
     if (starts_with(source, kRunsPrefix)) {
       const std::string of_run = session_split_run_uri(source).first;
       if (run_id.empty()) version.run_id = of_run;
@@ -260,9 +285,7 @@ std::shared_ptr<const Model> Session::load_model(const std::string& uri) const {
 }
 
 std::shared_ptr<const Model> load_model(const std::string& path) {
-  const std::shared_ptr<const FileSet> files = open_model_files(path);
-  if (const auto bundle = std::dynamic_pointer_cast<const Bundle>(files)) bundle->verify();
-  return session_load_files(path, *files);
+  return session_load_files(path, *session_sound_files(path));
 }
 
 std::string save_model(const Model& model, const std::string& path) {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
-#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/fs.hpp"
 #include "core/text.hpp"
@@ -19,7 +19,6 @@ namespace {
 constexpr std::uint64_t kMaxGitFileBytes = std::uint64_t{16} << 20;
 constexpr int kMaxFolderDepth = 128;
 constexpr int kMaxGitReferences = 5;  // a reference may name another one
-constexpr std::int64_t kRunSourceAgeMs = 1000;
 
 bool git_is_hash(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -56,8 +55,8 @@ std::string git_find_folder(std::string folder) {
   return std::string();
 }
 
-std::string git_packed_reference(const std::string& folder, const std::string& name) {
-  for (const std::string& line : split(git_read(fs::join(folder, "packed-refs")), '\n')) {
+std::string git_packed_reference(const std::string& packed, const std::string& name) {
+  for (const std::string& line : split(packed, '\n')) {
     const std::size_t space = line.find(' ');
     if (space != std::string::npos && trim(std::string_view(line).substr(space + 1)) == name &&
         git_is_hash(std::string_view(line).substr(0, space))) {
@@ -67,32 +66,28 @@ std::string git_packed_reference(const std::string& folder, const std::string& n
   return std::string();
 }
 
-std::string git_head_commit(const std::string& git_folder) {
-  std::string common = git_read(fs::join(git_folder, "commondir"));
+// `read` reads a file, as git_read does.
+template <typename Read>
+std::string git_head_commit(const std::string& git_folder, const Read& read) {
+  std::string common = read(fs::join(git_folder, "commondir"));
   common = common.empty() ? git_folder : git_join(git_folder, common);
 
-  std::string value = git_read(fs::join(git_folder, "HEAD"));
+  std::string value = read(fs::join(git_folder, "HEAD"));
   for (int i = 0; i < kMaxGitReferences; ++i) {
     if (git_is_hash(value)) return value;
     constexpr std::string_view kPrefix = "ref: ";
     if (!starts_with(value, kPrefix)) return std::string();
     const std::string name(trim(std::string_view(value).substr(kPrefix.size())));
     if (!fs::is_safe_relative(name)) return std::string();
-    value = git_read(fs::join(git_folder, name));
-    if (value.empty()) value = git_read(fs::join(common, name));
-    if (value.empty()) value = git_packed_reference(common, name);
+    value = read(fs::join(git_folder, name));
+    if (value.empty() && common != git_folder) value = read(fs::join(common, name));
+    if (value.empty()) value = git_packed_reference(read(fs::join(common, "packed-refs")), name);
   }
   return std::string();
 }
 
-}  // namespace
-
-std::string current_user() {
-  for (const char* variable : {"LOGNAME", "USER", "LNAME", "USERNAME"}) {
-    const char* value = std::getenv(variable);
-    if (value && *value && is_utf8(value)) return value;
-  }
-  // Read rather than asked of libc, which would load name service libraries.
+// Read rather than asked of libc, which would load name service libraries.
+std::string standard_system_user() {
   const std::string own_id = std::to_string(geteuid());
   try {
     for (const std::string& line : split(fs::read_file("/etc/passwd", kMaxGitFileBytes), '\n')) {
@@ -106,16 +101,49 @@ std::string current_user() {
   return "unknown";
 }
 
-std::string git_commit_of(const std::string& folder) {
+}  // namespace
+
+std::string current_user() {
+  for (const char* variable : {"LOGNAME", "USER", "LNAME", "USERNAME"}) {
+    const char* value = std::getenv(variable);
+    if (value && *value && is_utf8(value)) return value;
+  }
+  static const std::string name = standard_system_user();
+  return name;
+}
+
+std::string git_commit_of(const std::string& folder) { return GitCommit().of(folder); }
+
+bool GitCommit::is_as_read() const {
+  for (const File& file : files_) {
+    if (fs::modified_ms(file.path) != file.modified_ms) return false;
+  }
+  return !files_.empty();
+}
+
+std::string GitCommit::of(const std::string& folder) {
   try {
-    const std::string git_folder = git_find_folder(fs::absolute(folder));
-    return git_folder.empty() ? std::string() : git_head_commit(git_folder);
+    const std::string wanted = fs::absolute(folder);
+    if (wanted == folder_ && is_as_read()) return commit_;
+    files_.clear();
+    folder_ = wanted;
+    commit_.clear();
+    const std::string git_folder = git_find_folder(wanted);
+    if (git_folder.empty()) return commit_;
+    std::vector<File> files;
+    commit_ = git_head_commit(git_folder, [&files](const std::string& path) {
+      // The time first: what changes after it is read again.
+      files.push_back({path, fs::modified_ms(path)});
+      return git_read(path);
+    });
+    files_ = std::move(files);
+    return commit_;
   } catch (const Error&) {
     return std::string();  // a run is not refused for what lies around it
   }
 }
 
-std::vector<Tag> standard_run_tags(const std::string& source_name) {
+std::vector<Tag> RunSource::tags(const std::string& source_name) {
   std::string source = source_name.empty() ? program_invocation_name : source_name;
   if (!is_utf8(source)) source = "unknown";
   std::vector<Tag> tags = {{"mlflow.user", current_user()},
@@ -128,19 +156,9 @@ std::vector<Tag> standard_run_tags(const std::string& source_name) {
   } catch (const Error&) {
     folder = ".";
   }
-  const std::string commit = git_commit_of(folder);
+  const std::string commit = commit_.of(folder);
   if (!commit.empty()) tags.push_back({"mlflow.source.git.commit", commit});
   return tags;
-}
-
-const std::vector<Tag>& RunSource::tags(const std::string& source_name) {
-  const std::int64_t now = monotonic_ms();
-  if (tags_.empty() || name_ != source_name || now - read_at_ms_ >= kRunSourceAgeMs) {
-    tags_ = standard_run_tags(source_name);
-    name_ = source_name;
-    read_at_ms_ = now;
-  }
-  return tags_;
 }
 
 }  // namespace mlrt

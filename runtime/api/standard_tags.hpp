@@ -18,21 +18,33 @@ std::string current_user();
 // empty if there is none. Reads git's files itself; never throws for what they hold.
 std::string git_commit_of(const std::string& folder);
 
-// mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
-// mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
-// was started by.
-std::vector<Tag> standard_run_tags(const std::string& source_name);
-
-// standard_run_tags for one run after another: files are read for at most one a second and source.
-// Not thread-safe.
-class RunSource {
+// The same for one folder after another: what was read last is read again once one of git's files
+// has changed. Not thread-safe.
+class GitCommit {
  public:
-  const std::vector<Tag>& tags(const std::string& source_name);
+  std::string of(const std::string& folder);
 
  private:
-  std::string name_;
-  std::vector<Tag> tags_;  // of `name_`; none: not read yet
-  std::int64_t read_at_ms_ = 0;
+  struct File {
+    std::string path;
+    std::int64_t modified_ms;
+  };
+  bool is_as_read() const;
+
+  std::string folder_, commit_;
+  std::vector<File> files_;  // that the commit was read from; none: nothing is known
+};
+
+// What a run says of where it comes from. Not thread-safe.
+class RunSource {
+ public:
+  // mlflow.user, mlflow.source.name, mlflow.source.type and, inside a git tree,
+  // mlflow.source.git.commit. `source_name` is the script or program; empty: the name this process
+  // was started by.
+  std::vector<Tag> tags(const std::string& source_name);
+
+ private:
+  GitCommit commit_;
 };
 
 }  // namespace mlrt

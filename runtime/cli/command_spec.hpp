@@ -61,6 +61,7 @@ void add_experiments_commands(CLI::App& root, ChosenCommand& chosen);
 void add_runs_commands(CLI::App& root, ChosenCommand& chosen);
 void add_artifacts_commands(CLI::App& root, ChosenCommand& chosen);
 void add_models_commands(CLI::App& root, ChosenCommand& chosen);
+void add_predict_command(CLI::App& root, ChosenCommand& chosen);
 void add_serve_command(CLI::App& root, ChosenCommand& chosen);
 void add_server_command(CLI::App& root, ChosenCommand& chosen);
 void add_store_commands(CLI::App& root, ChosenCommand& chosen);

@@ -101,6 +101,7 @@ void build_command_tree(CLI::App& root, ChosenCommand& chosen) {
   add_runs_commands(root, chosen);
   add_artifacts_commands(root, chosen);
   add_models_commands(root, chosen);
+  add_predict_command(root, chosen);
   add_serve_command(root, chosen);
   add_server_command(root, chosen);
   add_store_commands(root, chosen);
@@ -111,8 +112,8 @@ void build_command_tree(CLI::App& root, ChosenCommand& chosen) {
 
 const std::vector<std::string>& command_names() {
   static const std::vector<std::string> names = {
-      "experiments", "runs",   "artifacts", "models", "serve",  "server", "sql",
-      "gc",          "limits", "doctor",    "import", "export", "types",  "completion"};
+      "experiments", "runs",   "artifacts", "models", "predict", "serve", "server",    "sql",
+      "gc",          "limits", "doctor",    "import", "export",  "types", "completion"};
   return names;
 }
 

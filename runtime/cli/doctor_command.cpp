@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@
 #include "cli/run_output.hpp"
 #include "cli/store_access.hpp"
 #include "core/error.hpp"
+#include "core/fs.hpp"
 #include "core/version.hpp"
 #include "store/database.hpp"
+#include "tracking/artifact_batch.hpp"
 #include "tracking/doctor.hpp"
 
 namespace mlrt {
@@ -47,6 +50,17 @@ void check_artifacts(const Session& session, std::vector<std::string>& problems)
          return session.logged_models().search(experiments, bounded);
        })) {
     append_damaged(session.artifacts(), model.model_id, problems);
+  }
+}
+
+// What waits to become artifacts, or was left behind by a kill, is none.
+void leave_out_staging(const std::string& artifact_root, StoreFacts& facts) {
+  if (!fs::is_folder(artifact_root)) return;
+  for (const std::string& experiment : fs::list(artifact_root)) {
+    const fs::TreeSize staging = remove_artifact_staging(
+        fs::join(artifact_root, experiment), std::numeric_limits<std::int64_t>::max(), true);
+    facts.artifact_bytes -= std::min(facts.artifact_bytes, staging.bytes);
+    facts.artifact_files -= std::min(facts.artifact_files, staging.files);
   }
 }
 
@@ -143,6 +157,7 @@ int run_doctor(const GlobalOptions& global, const DoctorOptions& options) {
   database.durability = session.durability();
   StoreFacts facts =
       inspect_store(Database::open(session.store(), database), session.tracking().artifact_root());
+  leave_out_staging(session.tracking().artifact_root(), facts);
   if (options.artifacts) check_artifacts(session, facts.problems);
   print_out(options.json ? json_text(doctor_json(session.store(), facts))
                          : doctor_text(session.store(), facts));

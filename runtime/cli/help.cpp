@@ -17,7 +17,9 @@ Tracking:
   artifacts           log, list, download: the files of runs
 
 Models:
-  models list         the registered models, their versions and aliases
+  models              list, search, show, register, rename, describe, alias, stage, tag, history,
+                      delete
+  predict MODEL       print a model's predictions for the rows of a CSV file
   serve MODEL         answer scoring requests over HTTP
   server              serve the store over HTTP, as MLflow's tracking server
 
@@ -45,6 +47,8 @@ Environment:
   MLRT_STORE          the store where --store is not given
   MLRT_DURABILITY     what a logged record survives: process (the default: the end of the program
                       by any means; a power cut loses at most the last second) or power
+  MLRT_HOST, MLRT_PORT, MLRT_ARTIFACTS_DESTINATION, MLRT_READ_ONLY, MLRT_ALLOWED_HOSTS, MLRT_CONFIG
+                      options of 'mlrt server', whose help says more
 
 Examples:
   mlrt examples/quickstart.lua

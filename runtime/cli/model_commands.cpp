@@ -3,6 +3,7 @@
 
 #include "cli/command_spec.hpp"
 #include "cli/models_command.hpp"
+#include "cli/predict_command.hpp"
 #include "cli/serve_command.hpp"
 #include "core/text.hpp"
 
@@ -10,6 +11,10 @@ namespace mlrt {
 namespace {
 
 constexpr long long kServeMaxPort = 65535;
+
+constexpr const char* kNamedModelHelp =
+    "a bundle, a model folder, models:/NAME/VERSION (or latest, or a stage), models:/NAME@ALIAS, "
+    "models:/m-ID or runs:/ID/PATH";
 
 struct ServeWords {
   ServeCommandOptions serve;
@@ -206,14 +211,32 @@ void add_models_commands(CLI::App& root, ChosenCommand& chosen) {
   add_models_delete(*models, chosen);
 }
 
+void add_predict_command(CLI::App& root, ChosenCommand& chosen) {
+  const auto options = std::make_shared<PredictCommandOptions>();
+  CLI::App* predict =
+      add_tree_command(root, "predict", "Print a model's predictions for the rows of a CSV file");
+  needed(predict->add_option("MODEL", options->model, kNamedModelHelp));
+  predict->add_option("FILE", options->file, "CSV with a header; - or none: the standard input");
+  predict->add_option("-o,--output", options->output, "write them to FILE, not to the output")
+      ->type_name("FILE");
+  predict->add_option("--format", options->format, "CSV (the default) or as a scoring server does")
+      ->type_name("csv|json");
+  predict->footer(
+      "The columns are found by their names, as the model's signature has them; others are left\n"
+      "out. CSV has a line a row below the name of the model's output.\n"
+      "\n"
+      "Examples:\n"
+      "  mlrt predict taxi-tips.mlrt trips.csv\n"
+      "  mlrt predict models:/taxi-tips@champion trips.csv --format json -o predictions.json\n"
+      "  head -100 trips.csv | mlrt predict runs:/0123456789abcdef0123456789abcdef/model");
+  run_when_chosen(predict, chosen, options, run_predict);
+}
+
 void add_serve_command(CLI::App& root, ChosenCommand& chosen) {
   const auto words = std::make_shared<ServeWords>();
   CLI::App* serve = add_tree_command(
       root, "serve", "Answer scoring requests over HTTP, as MLflow's scoring server");
-  needed(serve->add_option(
-      "MODEL", words->serve.model,
-      "a bundle, a model folder, models:/NAME/VERSION (or latest, or a stage), models:/NAME@ALIAS, "
-      "models:/m-ID or runs:/ID/PATH"));
+  needed(serve->add_option("MODEL", words->serve.model, kNamedModelHelp));
   serve->add_option("--port", words->port, "the port (5000); 0 takes a free one and prints it")
       ->type_name("N");
   serve

@@ -1,5 +1,7 @@
 // The commands that change registered models.
 
+#include <algorithm>
+
 #include "api/session.hpp"
 #include "cli/models_command.hpp"
 #include "cli/output.hpp"
@@ -84,13 +86,21 @@ void run_models_tag(const GlobalOptions& global, const ModelsTagOptions& options
     if (word.version > 0) registry.set_version_tag(word.name, word.version, tag.key, tag.value);
     if (word.version == 0) registry.set_model_tag(word.name, tag.key, tag.value);
   }
+  // Told by what there was: removing what is not there is no mistake.
+  const std::vector<Tag> before = word.version > 0 ? registry.version(word.name, word.version).tags
+                                                   : registry.model(word.name).tags;
+  const std::string named =
+      word.version > 0 ? named_version(word.name, word.version) : quoted(word.name, 500);
+  std::string told = tags.empty() ? "" : "tagged " + named + "\n";
   for (const std::string& key : options.removed) {
+    const bool was_there =
+        std::any_of(before.begin(), before.end(), [&](const Tag& tag) { return tag.key == key; });
+    told += (was_there ? "removed the tag " : "there is no tag ") + quoted(key) +
+            (was_there ? " of " : " on ") + named + "\n";
     if (word.version > 0) registry.delete_version_tag(word.name, word.version, key);
     if (word.version == 0) registry.delete_model_tag(word.name, key);
   }
-  print_out("tagged " +
-            (word.version > 0 ? named_version(word.name, word.version) : quoted(word.name, 500)) +
-            "\n");
+  print_out(told);
 }
 
 void run_models_delete(const GlobalOptions& global, const ModelsDeleteOptions& options) {

@@ -8,6 +8,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "tracking/logged_model_rows.hpp"
 
 namespace mlrt {
 namespace {
@@ -165,6 +166,13 @@ std::string event_text(const RegistryEvent& event) {
 }  // namespace
 
 ModelWord read_model_word(const Registry& registry, const std::string& word) {
+  if (starts_with(word, "runs:") ||
+      (starts_with(word, "models:/") && is_logged_model_id(word.substr(8)))) {
+    throw Error(ErrorCode::kInvalidParameter,
+                quoted(word, 300) +
+                    " is a model's files, not a registered model: this takes NAME, NAME/3, "
+                    "NAME/latest, NAME/Production or NAME@champion");
+  }
   const std::string uri = starts_with(word, "models:/") ? word : "models:/" + word;
   // Without a '/' or '@' it is a name; a name may have an '@' in it.
   bool is_version = uri.find('/', 8) != std::string::npos;

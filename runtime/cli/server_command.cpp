@@ -101,6 +101,7 @@ ServerSettings read_server_settings(const GlobalOptions& global,
   }
   server.hooks = config.hooks;
   all.session.must_exist = server.read_only;
+  all.session.keep_artifact_root = !server.read_only;
   return all;
 }
 
@@ -135,6 +136,8 @@ void run_server(const GlobalOptions& global, const ServerCommandOptions& options
   setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // what hooks print is to be seen at once
   const ServerSettings settings = read_server_settings(global, options);
   check_tracking_server_options(settings.server);  // before a store is made
+  if (!settings.session.artifact_root.empty() && !settings.server.read_only)
+    check_artifact_root(settings.session.artifact_root);
   const std::string store = fs::absolute(settings.session.store);
   const bool is_new = !fs::exists(store);
   const Session session(settings.session);

@@ -13,7 +13,7 @@ struct ServerCommandOptions {
   std::string config;                 // MLRT_CONFIG: a Lua file, see lua/server_config.hpp
   std::string host;                   // MLRT_HOST, 127.0.0.1
   std::string port;                   // MLRT_PORT, 5000; 0: a free one
-  std::string artifacts_destination;  // MLRT_ARTIFACTS_DESTINATION, beside the store
+  std::string artifacts_destination;  // MLRT_ARTIFACTS_DESTINATION; kept in the store
   std::string allowed_hosts;          // MLRT_ALLOWED_HOSTS; separated by commas
   bool read_only = false;             // MLRT_READ_ONLY
 };

@@ -16,8 +16,9 @@ void add_server_command(CLI::App& root, ChosenCommand& chosen) {
                    "the loopback address to listen on (127.0.0.1): only this machine is served")
       ->type_name("ADDRESS");
   server
-      ->add_option("--artifacts-destination", options->artifacts_destination,
-                   "the folder of the artifacts (beside the store, as for all commands)")
+      ->add_option(
+          "--artifacts-destination", options->artifacts_destination,
+          "the folder of the artifacts; the store keeps it for all commands (beside the store)")
       ->type_name("DIR");
   server->add_flag("--read-only", options->read_only, "refuse all that would change the store");
   server

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/fs.hpp"
 #include "core/text.hpp"
 
 namespace mlrt {
@@ -86,6 +87,14 @@ Session open_store(const GlobalOptions& global, bool create) {
   options.store = global.store;
   options.must_exist = !create;
   return Session(options);
+}
+
+std::shared_ptr<const Model> load_named_model(const GlobalOptions& global, const std::string& uri) {
+  // A path needs no store; what has a scheme, even a mistyped one, is the session's to judge.
+  const bool has_scheme = uri.find(":/") != std::string::npos || starts_with(uri, "models:") ||
+                          starts_with(uri, "runs:");
+  if (!has_scheme || fs::exists(uri)) return load_model(uri);
+  return open_store(global).load_model(uri);
 }
 
 ExperimentNames read_experiment_names(const TrackingStore& store) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,10 @@ namespace mlrt {
 
 // Throws kNotFound for a store that does not exist, unless `create`.
 Session open_store(const GlobalOptions& global, bool create = false);
+
+// The model that `serve` and `predict` are given: in a file, a folder or the store, which is only
+// opened for the latter. Throws as load_model and Session::load_model do.
+std::shared_ptr<const Model> load_named_model(const GlobalOptions& global, const std::string& uri);
 
 using ExperimentNames = std::map<std::string, std::string>;  // by id, deleted ones too
 ExperimentNames read_experiment_names(const TrackingStore& store);

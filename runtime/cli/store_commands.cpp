@@ -56,6 +56,7 @@ void add_gc_command(CLI::App& root, ChosenCommand& chosen) {
                "give free space of the database back to the disk too");
   gc->add_flag("--json", options->json, "JSON in place of the sentence");
   gc->footer(
+      "What uploads that were cut off have left in the artifacts goes too, a day later.\n"
       "What is deleted becomes free space in the database's file, which is used again. --compact\n"
       "makes the file smaller: it is written anew, which needs as much space again for the moment\n"
       "and holds up others who write.\n"

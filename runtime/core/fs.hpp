@@ -130,6 +130,9 @@ struct TreeSize {
   std::uint64_t files = 0;
 };
 TreeSize tree_size(const std::string& folder);
+// When it was last written to (a folder: when names in it changed), in ms since 1970; of a link,
+// the link's own. 0 for what is not there.
+std::int64_t modified_ms(const std::string& path);
 
 // The file system that holds `path`, in bytes.
 struct DiskSpace {
@@ -140,6 +143,9 @@ struct DiskSpace {
 DiskSpace disk_space(const std::string& path);
 
 std::string absolute(const std::string& path);  // without "." and "//"; links and ".." stay
+// The path by which the system knows what is there: absolute, without links and ".."; "" for what
+// is not there or may not be looked at.
+std::string real_path(const std::string& path);
 std::string current_folder();
 std::string parent(const std::string& path);     // "a/b.c" -> "a"; "b.c" -> "."
 std::string basename(const std::string& path);   // "a/b.c" -> "b.c"

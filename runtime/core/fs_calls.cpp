@@ -95,6 +95,8 @@ ErrorCode fs_error_code(int error) {
       return ErrorCode::kPermissionDenied;
     case EEXIST:
       return ErrorCode::kAlreadyExists;
+    case ENAMETOOLONG:
+      return ErrorCode::kInvalidParameter;
     default:
       return ErrorCode::kIo;
   }

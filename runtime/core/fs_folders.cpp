@@ -286,5 +286,15 @@ TreeSize tree_size(const std::string& folder) {
   return size;
 }
 
+std::int64_t modified_ms(const std::string& path) {
+  fs_check_path("look at", path);
+  struct stat info {};
+  if (fs_call(Op::kStat, path, [&] { return ::lstat(path.c_str(), &info); }) < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return 0;
+    throw_fs_error("look at", path, errno, "file");
+  }
+  return static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1000 + info.st_mtim.tv_nsec / 1000000;
+}
+
 }  // namespace fs
 }  // namespace mlrt

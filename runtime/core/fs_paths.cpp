@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "core/fs.hpp"
 #include "core/fs_calls.hpp"
@@ -22,6 +23,18 @@ std::string absolute(const std::string& path) {
     if (!part.empty() && part != ".") out += "/" + part;
   }
   return out.empty() ? "/" : out;
+}
+
+std::string real_path(const std::string& path) {
+  if (path.find('\0') != std::string::npos) return {};
+  char* found = nullptr;
+  fs_call(Op::kStat, path, [&] {
+    found = ::realpath(path.c_str(), nullptr);
+    return found == nullptr ? -1 : 0;
+  });
+  std::string real = found == nullptr ? "" : found;
+  std::free(found);
+  return real;
 }
 
 std::string current_folder() {

@@ -154,7 +154,7 @@ struct HookQueue {
   std::condition_variable progress;  // a request is answered, or the thread has ended
   std::deque<std::shared_ptr<HookRequestJob>> requests;
   std::deque<HookEvent> events;
-  std::int64_t busy_until_ms = 0;  // the deadline of what runs; 0: nothing does
+  std::int64_t busy_until_ms = 0;  // until when requests wait for what runs; 0: nothing does
   bool closing = false;
   bool ended = false;
 
@@ -246,7 +246,7 @@ void HookQueue::main() {
       const HookEvent event = std::move(events.front());
       events.pop_front();
       hook = event.hook();
-      busy_until_ms = monotonic_ms() + state->limits.event_ms;
+      busy_until_ms = monotonic_ms() + state->limits.request_ms;
       lock.unlock();
       try {
         run_event(event);
@@ -305,9 +305,9 @@ class LuaServerHooks final : public ServerHooks {
     const std::int64_t now = monotonic_ms();
     job->deadline_ms = now + limits_.request_ms;
     std::unique_lock<std::mutex> lock(queue_->mutex);
-    // While a hook hangs, requests do not wait for it one by one.
+    // While a hook takes long, requests do not wait for it one by one.
     if (queue_->busy_until_ms != 0 && now > queue_->busy_until_ms) {
-      queue_->log_failure("on_request", "an earlier hook hangs");
+      queue_->log_failure("on_request", "another hook is still running");
       return std::nullopt;
     }
     queue_->requests.push_back(job);
@@ -398,6 +398,8 @@ void call_server_hook_entry(ServerHookState& state, std::int64_t deadline_ms, lu
     failure = error.message();
   }
   lua_settop(L, 0);
+  // The library's buffers do not collect before they give up: the next call would fail too.
+  if (status == LUA_ERRMEM) lua_gc(L, LUA_GCCOLLECT);
   if (status != LUA_OK) throw Error(ErrorCode::kScript, failure);
 }
 

@@ -186,6 +186,7 @@ void parse_http_head(std::string_view text, HttpHead& head) {
   if (host != nullptr && host->find_first_of(" \t,/@") != std::string::npos) {
     head_refuse("the Host header " + quoted(*host) + " is not a host");
   }
+  head_single(head.request.headers, "Origin");  // else rules could read another one than is meant
   const std::string* expect = head_single(head.request.headers, "Expect");
   if (expect != nullptr && !head.http_1_0) {
     if (to_lower(*expect) != "100-continue") {

@@ -12,6 +12,7 @@
 #include "core/text.hpp"
 #include "net/http_file.hpp"
 #include "server/file_headers.hpp"
+#include "server/rest_model_source.hpp"
 #include "server/rest_writer.hpp"
 #include "tracking/artifact_batch.hpp"
 #include "tracking/artifact_upload.hpp"
@@ -123,6 +124,32 @@ HttpResponse artifact_send(const HttpRequest& request, const ArtifactContext& co
   return artifact_send_file(request, file, place.path, std::move(digest));
 }
 
+// The registered models' bundles lie below the root too, "models/<sha256>.mlrt". To clients each is
+// the folder of its files, for that is how they load a model. Empty if `path` leads into no bundle;
+// else `inside` is what remains of it.
+std::string artifact_bundle_at(const ArtifactContext& context, const std::string& path,
+                               std::string& inside) {
+  if (!starts_with(path, "models/")) return {};
+  const std::size_t end = std::min(path.find('/', 7), path.size());
+  const std::string name = path.substr(0, end);
+  const std::string file = fs::join(context.root(), name);
+  if (artifact_is_unfinished(name) || fs::has_link(context.root(), name) || !fs::is_file(file)) {
+    return {};
+  }
+  inside = path.substr(std::min(end + 1, path.size()));
+  return file;
+}
+
+// A bundle's files are small enough to be read whole, as they are to be scored.
+HttpResponse artifact_send_bundled(const FileSet& bundle, const std::string& path) {
+  if (!bundle.contains(path)) artifact_refuse_absent(path);
+  HttpResponse response;
+  response.content_type = guess_mime_type(path);
+  response.body = std::string(bundle.read(path));
+  add_attachment_headers(response, path);
+  return response;
+}
+
 struct ArtifactEntry {
   std::string name;
   bool is_folder;
@@ -149,14 +176,30 @@ std::vector<ArtifactEntry> artifact_entries(const ServedArtifact& place) {
   return entries;
 }
 
+// The same of a bundle.
+std::vector<ArtifactEntry> artifact_bundled_entries(const FileSet& bundle,
+                                                    const std::string& folder) {
+  const std::string before = folder.empty() ? "" : folder + "/";
+  std::vector<ArtifactEntry> entries;
+  for (const std::string& path : bundle.names()) {  // sorted: those of a folder are together
+    if (!starts_with(path, before)) continue;
+    const std::string name =
+        path.substr(before.size(), path.find('/', before.size()) - before.size());
+    if (!entries.empty() && entries.back().name == name) continue;
+    const bool is_folder = before.size() + name.size() < path.size();
+    entries.push_back({name, is_folder, is_folder ? 0 : bundle.read(path).size()});
+  }
+  return entries;
+}
+
 // Without a root_uri by base names. As MLflow's server, which leaves an empty list out.
-HttpResponse artifact_list_answer(const ServedArtifact& place, const std::string& root_uri) {
+HttpResponse artifact_list_answer(const std::vector<ArtifactEntry>& entries,
+                                  const std::string& path, const std::string& root_uri) {
   std::string body;
   RestWriter out(body);
   out.open('{');
-  const std::vector<ArtifactEntry> entries = artifact_entries(place);
   if (!entries.empty()) {
-    const std::string before = root_uri.empty() || place.path.empty() ? "" : place.path + "/";
+    const std::string before = root_uri.empty() || path.empty() ? "" : path + "/";
     out.open("files", '[');
     for (const ArtifactEntry& entry : entries) {
       out.open('{');
@@ -220,6 +263,22 @@ class ArtifactPutSink final : public HttpBodySink {
   std::unique_ptr<ArtifactUpload> upload_;
 };
 
+// A place that nothing could be read from again, or that the system would refuse.
+void artifact_check_new_place(const ServedArtifact& place) {
+  if (artifact_is_unfinished(place.path)) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid path " + quoted(place.path, 300) +
+                    ": names of this form are those of files that are being written");
+  }
+  for (std::size_t end = place.path.find('/'); end != std::string::npos;
+       end = place.path.find('/', end + 1)) {
+    const std::string above = place.path.substr(0, end);
+    if (!fs::is_file(fs::join(place.folder, above))) continue;
+    throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(place.path, 300) + ": " +
+                                                  quoted(above, 300) + " is a file");
+  }
+}
+
 [[noreturn]] void artifact_refuse_foreign(const std::string& path) {
   const bool known_form = path.find("/artifacts/") != std::string::npos;
   throw Error(known_form ? ErrorCode::kNotFound : ErrorCode::kInvalidParameter,
@@ -234,6 +293,7 @@ std::unique_ptr<HttpBodySink> artifact_begin_put(const ArtifactContext& context,
   artifact_check_writable(context);
   const auto place = artifact_find_place(context, path);
   if (!place) artifact_refuse_foreign(path);
+  artifact_check_new_place(*place);
   return std::make_unique<ArtifactPutSink>(
       context.session.artifacts().begin_upload(place->owner, place->path));
 }
@@ -243,20 +303,24 @@ HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& con
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_send(request, context, *place);
   }
-  // The copies of registered models lie below the root too, and are nobody's artifacts.
-  const std::string file = fs::join(context.root(), path);
-  if (!starts_with(path, "models/") || artifact_is_unfinished(path) || !fs::is_file(file) ||
-      fs::has_link(context.root(), path)) {
-    artifact_refuse_absent(path);
-  }
-  return artifact_send_file(request, file, path);
+  std::string inside;
+  const std::string bundle = artifact_bundle_at(context, path, inside);
+  if (bundle.empty()) artifact_refuse_absent(path);
+  return inside.empty() ? artifact_send_file(request, bundle, path)
+                        : artifact_send_bundled(*open_model_files(bundle), inside);
 }
 
 HttpResponse artifact_list_below_root(const HttpRequest& request, const ArtifactContext& context) {
   std::string path = artifact_optional_query(request, "path");
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const auto place = path.empty() ? std::nullopt : artifact_find_place(context, path);
-  return place ? artifact_list_answer(*place, "") : artifact_json_answer("{}");
+  if (path.empty()) return artifact_json_answer("{}");
+  if (const auto place = artifact_find_place(context, path)) {
+    return artifact_list_answer(artifact_entries(*place), "", "");
+  }
+  std::string inside;
+  const std::string bundle = artifact_bundle_at(context, path, inside);
+  if (bundle.empty()) return artifact_json_answer("{}");
+  return artifact_list_answer(artifact_bundled_entries(*open_model_files(bundle), inside), "", "");
 }
 
 HttpResponse artifact_delete(const ArtifactContext& context, const std::string& path) {
@@ -295,10 +359,9 @@ HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactC
                 "Model version must be an integer, got " + quoted(number));
   }
   const std::string source = context.session.registry().download_uri(name, version);
-  const std::string folder =
-      starts_with(source, kArtifactScheme)
-          ? artifact_folder_of_uri(context.root(), source)
-          : context.session.resolve_model("models:/" + name + "/" + std::to_string(version));
+  const std::string folder = starts_with(source, kArtifactScheme)
+                                 ? artifact_folder_of_uri(context.root(), source)
+                                 : served_model_path(context.session, name, version);
   // A source is what a client said: it must not open the whole disk.
   if (starts_with(source, "/") && !starts_with(folder, context.root() + "/")) {
     throw Error(ErrorCode::kPermissionDenied,
@@ -307,14 +370,7 @@ HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactC
   }
   if (!fs::is_file(folder))
     return artifact_send(request, context, artifact_place_of("", folder, path));
-  // A bundle: its files are small enough to be read whole, as they are to be scored.
-  const auto files = open_model_files(folder);
-  if (!files->contains(path)) artifact_refuse_absent(path);
-  HttpResponse response;
-  response.content_type = guess_mime_type(path);
-  response.body = std::string(files->read(path));
-  add_attachment_headers(response, path);
-  return response;
+  return artifact_send_bundled(*open_model_files(folder), path);
 }
 
 HttpResponse artifact_small_upload(const HttpRequest& request, const ArtifactContext& context) {
@@ -333,7 +389,8 @@ HttpResponse artifact_small_upload(const HttpRequest& request, const ArtifactCon
       missing = "Artifact size is too large. Max size is 10MB.";
   }
   if (missing != nullptr) throw Error(ErrorCode::kInvalidParameter, missing);
-  context.session.tracking().artifact_folder(run_id);  // throws if there is no such run
+  artifact_check_new_place(
+      artifact_place_of(run_id, context.session.tracking().artifact_folder(run_id), path));
   context.session.artifacts().log_bytes(run_id, request.body, path);
   HttpResponse response;
   response.content_type = "application/json";
@@ -371,7 +428,8 @@ HttpResponse artifact_on_multipart_download(const ArtifactCall&) {
 }
 
 HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place) {
-  return artifact_list_answer(place, artifact_uri_of_folder(context.root(), place.folder));
+  return artifact_list_answer(artifact_entries(place), place.path,
+                              artifact_uri_of_folder(context.root(), place.folder));
 }
 
 HttpResponse artifact_on_list_of_run(const ArtifactCall& call) {

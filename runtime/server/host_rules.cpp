@@ -53,14 +53,14 @@ std::string host_of_origin(std::string_view origin) {
   return host_without_port(origin.substr(scheme_end + 3));
 }
 
+}  // namespace
+
 std::string host_bare(std::string_view host) {
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') {
     return to_lower(host.substr(1, host.size() - 2));
   }
   return to_lower(host);
 }
-
-}  // namespace
 
 bool is_loopback_host(std::string_view host) {
   const std::string bare = host_bare(host);

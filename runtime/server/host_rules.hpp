@@ -34,6 +34,9 @@ class HostRules {
 // True if `host` can be reached from this machine only: localhost, 127.0.0.0/8, ::1.
 bool is_loopback_host(std::string_view host);
 
+// "[::1]" as "::1", the form in which a socket takes it; in small letters.
+std::string host_bare(std::string_view host);
+
 }  // namespace mlrt
 
 #endif  // MLRT_SERVER_HOST_RULES_HPP_

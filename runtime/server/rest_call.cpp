@@ -1,10 +1,16 @@
 #include "server/rest_call.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "server/rest_records.hpp"
+#include "tracking/search_page.hpp"
 
 namespace mlrt {
 namespace {
+
+constexpr std::size_t kRestMaxUserBytes = 256;
 
 HttpResponse rest_answer(RestContext& context, const RestRoute& route, const HttpRequest& http,
                          const PathParams& path) {
@@ -20,6 +26,22 @@ HttpResponse rest_answer(RestContext& context, const RestRoute& route, const Htt
   route.handler(call);
   out.close('}');
   return response;
+}
+
+// Who asks, for the history: nobody checks it before there are tokens.
+std::string rest_caller(const HttpRequest& request) {
+  const std::string_view given = trim(request.header("Authorization"));
+  std::string user;
+  if (to_lower(given.substr(0, 6)) == "basic " && decode_base64(trim(given.substr(6)), user)) {
+    user.resize(std::min(user.size(), user.find(':')));
+    const bool printable = std::none_of(user.begin(), user.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (printable && !trim(user).empty() && user.size() <= kRestMaxUserBytes && is_utf8(user)) {
+      return user;
+    }
+  }
+  return kRestNobody + request.remote_address;
 }
 
 }  // namespace
@@ -65,8 +87,7 @@ ViewType rest_view_type(const RestRequest& request, const char* field) {
 }
 
 Registry rest_registry(const RestCall& call) {
-  // Who asks is not known: requests carry no name before there are tokens.
-  return call.context.session.registry().acting_as("");
+  return call.context.session.registry().acting_as(rest_caller(call.request.http()));
 }
 
 std::int64_t rest_version_number(const RestRequest& request) {

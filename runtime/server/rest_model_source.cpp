@@ -1,8 +1,10 @@
 #include "server/rest_model_source.hpp"
 
 #include "core/error.hpp"
+#include "core/fs.hpp"
 #include "core/text.hpp"
 #include "registry/model_uri.hpp"
+#include "registry/registry_rows.hpp"
 #include "server/rest_records.hpp"
 #include "tracking/rules.hpp"
 
@@ -168,6 +170,17 @@ std::string check_rest_model_source(const RestContext& context, const RestModelS
     }
   }
   return source;
+}
+
+std::string served_model_path(const Session& session, const std::string& name,
+                              std::int64_t version) {
+  const std::string& root = session.tracking().artifact_root();
+  const std::string path = session.resolve_model("models:/" + name + "/" + std::to_string(version));
+  if (rest_is_below(path, root)) return path;
+  const std::string copy = fs::join(registry_models_folder(root), fs::basename(path));
+  if (ends_with(copy, ".mlrt") && fs::is_file(copy)) return copy;
+  const std::string real_root = fs::real_path(root), real = fs::real_path(path);
+  return rest_is_below(real, real_root) ? root + real.substr(real_root.size()) : path;
 }
 
 }  // namespace mlrt

@@ -1,8 +1,10 @@
 #ifndef MLRT_SERVER_REST_MODEL_SOURCE_HPP_
 #define MLRT_SERVER_REST_MODEL_SOURCE_HPP_
 
-// Internal: which sources a model version may have that is created over the network.
+// Internal: which sources a model version may have that is created over the network, and where its
+// files are.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -23,6 +25,13 @@ struct RestModelSource {
 // that is not contained in what the ids name, or leads out of it; kNotFound for a model that is not
 // there.
 std::string check_rest_model_source(const RestContext& context, const RestModelSource& source);
+
+// The bundle or folder of a version, a path that begins with the session's artifact root if it lies
+// below it, however its source spells it. A bundle is named by its content: one of that name below
+// the root is as good as that of the source, should the store have been copied. Throws as
+// Session::resolve_model does.
+std::string served_model_path(const Session& session, const std::string& name,
+                              std::int64_t version);
 
 }  // namespace mlrt
 

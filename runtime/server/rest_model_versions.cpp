@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iterator>
 
 #include "core/error.hpp"
@@ -78,28 +79,39 @@ void rest_delete_model_version(RestCall& call) {
   rest_registry(call).delete_version(call.request.text("name"), rest_version_number(call.request));
 }
 
-// "" when it is not there, any more.
-std::string rest_logged_model_folder(const RestCall& call, const std::string& model_id) {
+// Where the files of a version are to lie that has none yet; "" for what is not of this store.
+std::string rest_planned_model_path(const RestCall& call, const std::string& source) {
+  if (starts_with(source, "/")) return source;
   try {
-    return call.context.session.logged_models().get(model_id).artifact_folder;
+    if (starts_with(source, "models:/")) {
+      return call.context.session.logged_models().get(source.substr(8)).artifact_folder;
+    }
+    const std::size_t slash = std::min(source.find('/', 6), source.size());
+    return call.tracking().artifact_folder(source.substr(6, slash - 6)) + source.substr(slash);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kNotFound) throw;
+    if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter) throw;
     return {};
   }
 }
 
 void rest_get_download_uri(RestCall& call) {
   call.request.check(kRestVersion);
-  std::string uri = rest_registry(call).download_uri(call.request.text("name"),
-                                                     rest_version_number(call.request));
-  // Clients are told where the files are, not which model has them.
-  std::string folder;
-  if (starts_with(uri, "/")) {
-    folder = uri;
-  } else if (starts_with(uri, "models:/")) {
-    folder = rest_logged_model_folder(call, uri.substr(8));
+  const std::string name = call.request.text("name");
+  const std::int64_t version = rest_version_number(call.request);
+  std::string uri = rest_registry(call).download_uri(name, version);
+  // Clients are told where the files are, not which run or model has them.
+  if (starts_with(uri, "/") || starts_with(uri, "models:/") || starts_with(uri, "runs:/")) {
+    std::string path;
+    try {
+      path = served_model_path(call.context.session, name, version);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kInvalidParameter) {
+        throw;
+      }
+      path = rest_planned_model_path(call, uri);
+    }
+    if (!path.empty()) uri = rest_artifact_uri(call.context, path);
   }
-  if (!folder.empty()) uri = rest_artifact_uri(call.context, folder);
   call.out.member("artifact_uri", uri);
 }
 

@@ -1,5 +1,7 @@
 #include "server/rest_records.hpp"
 
+#include "core/text.hpp"
+
 namespace mlrt {
 namespace {
 
@@ -185,7 +187,8 @@ void rest_write_model_version(RestWriter& out, const ModelVersion& version) {
   rest_write_version_number(out, version.version);
   out.member("creation_timestamp", version.creation_time_ms);
   out.member("last_updated_timestamp", version.last_update_time_ms);
-  out.optional("user_id", version.user);
+  // What rest_registry calls one who gives no name is none; MLflow leaves it out then.
+  if (!starts_with(version.user, kRestNobody)) out.optional("user_id", version.user);
   out.member("current_stage", version.stage);
   out.member("description", version.description);
   out.member("source", version.source);

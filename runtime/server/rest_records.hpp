@@ -12,6 +12,9 @@
 
 namespace mlrt {
 
+// Before the address of a caller who gives no name, in the registry's history.
+constexpr char kRestNobody[] = "REST ";
+
 // Where clients find the files of `folder`.
 std::string rest_artifact_uri(const RestContext& context, const std::string& folder);
 

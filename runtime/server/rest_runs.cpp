@@ -1,6 +1,7 @@
 #include <iterator>
 
 #include "core/error.hpp"
+#include "core/fs.hpp"
 #include "server/rest_call.hpp"
 #include "server/rest_records.hpp"
 #include "tracking/search_parser.hpp"
@@ -85,6 +86,10 @@ void rest_search_runs(RestCall& call) {
   call.request.check(kFields);
   SearchQuery query = rest_search_query(call.request, 1000);
   query.view = rest_view_type(call.request, "run_view_type");
+  // As the answers have it: "mlflow-artifacts:/".
+  query.artifact_uri =
+      rest_artifact_uri(call.context, fs::join(call.tracking().artifact_root(), "x"));
+  query.artifact_uri.pop_back();
   const std::vector<std::string> experiments = call.request.texts("experiment_ids");
   if (experiments.empty()) {
     // To MLflow no experiments are no runs; to the store they are all.

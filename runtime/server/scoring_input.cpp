@@ -312,11 +312,15 @@ Table parse_scoring_json(std::string_view body, const Signature& signature) {
   return read_scoring_rows(*value, signature, name);
 }
 
-Table parse_scoring_csv(std::string_view body, const Signature& signature) {
+Table read_scoring_csv(std::string_view body, std::string_view name, const Signature& signature) {
   CsvOptions options;
   options.column_types = input_column_types(signature);
+  return parse_csv(body, name, options);
+}
+
+Table parse_scoring_csv(std::string_view body, const Signature& signature) {
   try {
-    return parse_csv(body, "the request body", options);
+    return read_scoring_csv(body, "the request body", signature);
   } catch (const Error& error) {
     throw Error(ErrorCode::kBadRequest,
                 "Failed to parse input as CSV with a header line. Error: " + error.message());

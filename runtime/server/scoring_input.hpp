@@ -26,6 +26,8 @@ Table parse_scoring_json(std::string_view body, const Signature& signature);
 
 // CSV with a header.
 Table parse_scoring_csv(std::string_view body, const Signature& signature);
+// The same for a file, which messages call `name`. Throws what parse_csv throws.
+Table read_scoring_csv(std::string_view body, std::string_view name, const Signature& signature);
 
 // The error of a request whose rows do not fit `signature`, in MLflow's words: "Failed to predict
 // data ... Error: Failed to enforce schema of data ... Error: " and `why`.

@@ -23,7 +23,7 @@ ListenerOptions scoring_listener_options(const ServeOptions& options) {
                     " does not exist: one from 1 to 65535, or 0 for a free one");
   }
   ListenerOptions listener;
-  listener.host = options.host;
+  listener.host = host_bare(options.host);
   listener.port = options.port;
   listener.max_body_bytes = kScoringMaxBodyBytes;
   listener.max_total_body_bytes = kScoringMaxTotalBodyBytes;

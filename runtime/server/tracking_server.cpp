@@ -25,15 +25,24 @@ constexpr std::size_t kTrackingMaxTotalBodyBytes = std::size_t{128} << 20;
 ListenerOptions tracking_listener_options(const TrackingServerOptions& options) {
   check_tracking_server_options(options);
   ListenerOptions listener;
-  listener.host = options.host;
+  listener.host = host_bare(options.host);
   listener.port = options.port;
   listener.max_body_bytes = kTrackingMaxBodyBytes;
   listener.max_total_body_bytes = kTrackingMaxTotalBodyBytes;
   return listener;
 }
 
-HttpResponse tracking_error_response(const Error& error) {
-  if (!fs::is_disk_full(error)) return error_json_response(error);
+// Clients know artifacts by their place below the root; where that is on this machine is not for
+// them. What they said themselves, which is refused, is quoted as it was.
+HttpResponse tracking_error_response(const Error& error, const std::string& root) {
+  if (!fs::is_disk_full(error)) {
+    const bool said = error.code() == ErrorCode::kInvalidParameter && error.detail().empty();
+    std::string message = error.message();
+    for (std::size_t at = 0; !said && (at = message.find(root, at)) != std::string::npos;) {
+      message.replace(at, root.size(), "mlflow-artifacts:");
+    }
+    return error_json_response(Error(error.code(), std::move(message), error.detail()));
+  }
   HttpResponse response =
       error_json_response(Error(error.code(), "the server's disk is full; nothing was written"));
   // Clients try a 500 again and again, which would not help.
@@ -51,10 +60,18 @@ std::optional<HttpResponse> tracking_ask_hook(ServerHooks& hooks, const HttpRequ
   return response;
 }
 
-HttpHandler tracking_text_handler(std::string text) {
-  return [text = std::move(text)](const HttpRequest&, const PathParams&) {
+constexpr char kTrackingFrontPage[] =
+    "mlrt tracking server " MLRT_VERSION
+    "\n\n"
+    "This is the API of an MLflow tracking server and model registry; it has no web pages.\n"
+    "The API is below /api/2.0/mlflow, artifacts are below /api/2.0/mlflow-artifacts.\n"
+    "From Python: mlflow.set_tracking_uri(\"<this address>\"), or set MLFLOW_TRACKING_URI.\n"
+    "GET /health answers OK, GET /version the version.\n";
+
+HttpHandler tracking_text_handler(std::string text, const char* type = "text/html; charset=utf-8") {
+  return [text = std::move(text), type](const HttpRequest&, const PathParams&) {
     HttpResponse response;
-    response.content_type = "text/html; charset=utf-8";
+    response.content_type = type;
     response.body = text;
     return response;
   };
@@ -107,6 +124,7 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
   }
   add_mlflow_routes(router, *context);
   add_artifact_routes(router, session, options.read_only);
+  router.add("GET", "/", tracking_text_handler(kTrackingFrontPage, "text/plain; charset=utf-8"));
   router.add("GET", "/health", tracking_text_handler("OK"));
   router.add("GET", "/version", tracking_text_handler(MLRT_VERSION));
   router.add("GET", "/api/3.0/mlflow/server-info", tracking_server_info);
@@ -117,8 +135,9 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
     rules.check(request);
     return hooks ? tracking_ask_hook(*hooks, request) : std::nullopt;
   });
-  router.set_error_handler(
-      [](const Error& error, const HttpRequest&) { return tracking_error_response(error); });
+  router.set_error_handler([root](const Error& error, const HttpRequest&) {
+    return tracking_error_response(error, root);
+  });
   return router;
 }
 

@@ -341,7 +341,13 @@ bool StoreConnection::changed() const { return sqlite3_changes(handle_) > 0; }
 
 bool StoreConnection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
+void StoreConnection::commit() {
+  const LogGathering gathering(handle_);
+  prepare("COMMIT").run();
+}
+
 void StoreConnection::set_checkpoints(int pages) {
+  checkpoint_pages_ = pages;
   sqlite3_wal_autocheckpoint(handle_, pages);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, pages == 0, nullptr);
 }

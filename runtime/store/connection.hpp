@@ -148,9 +148,13 @@ class StoreConnection {
   // Whether a transaction is open.
   bool in_transaction() const;
 
+  // Ends the transaction under way, whose statements are done.
+  void commit();
+
   // Moves the write-ahead log into the file whenever it has so many pages; 0: leaves that to the
   // other programs that have it open.
   void set_checkpoints(int pages);
+  int checkpoints() const { return checkpoint_pages_; }
 
   // Undoes the open transaction, if any. Never throws: SQLite may have done so by itself.
   void roll_back() noexcept;
@@ -171,7 +175,8 @@ class StoreConnection {
   std::string shown_path_;
   Busy busy_;
   sqlite3* handle_ = nullptr;
-  std::uint64_t process_ = 0;  // who opened it: process_generation()
+  std::uint64_t process_ = 0;    // who opened it: process_generation()
+  int checkpoint_pages_ = 1000;  // SQLite's default
   struct TextHash {
     std::size_t operator()(std::string_view sql) const;
   };

@@ -31,6 +31,7 @@ constexpr char kPageSize[] = "PRAGMA page_size = 2048";
 // Pages of the write-ahead log (64 MB of them) after which they are moved into the file: each time
 // is two syncs, for which the one who commits waits.
 constexpr int kCheckpointPages = 32768;
+constexpr int kSmallCheckpointPages = 2048;
 
 bool change_journal(StoreConnection& connection, const char* wanted) {
   const std::int64_t start_ms = monotonic_ms();
@@ -323,13 +324,18 @@ Transaction::~Transaction() {
   database_.owner_.store(std::thread::id());
 }
 
-void Transaction::commit() {
+void Transaction::commit(bool in_small_steps) {
+  const int pages = connection().checkpoints();
+  const bool is_small = in_small_steps && pages != 0 && database_.waiting_.load() == 0;
   try {
-    run("COMMIT");
+    if (is_small) connection().set_checkpoints(kSmallCheckpointPages);
+    connection().commit();
   } catch (const std::exception&) {
+    connection().set_checkpoints(pages);
     connection().roll_back();
     throw;
   }
+  if (is_small) connection().set_checkpoints(pages);
   if (mode_ != Mode::kWrite) return;
   if (database_.write_ahead_ && database_.options_.durability == Durability::kProcess)
     database_.unsynced_.store(true);

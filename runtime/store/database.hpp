@@ -170,8 +170,10 @@ class Transaction {
   // Never the same twice in one opening, nor given back by a rollback.
   std::int64_t next_sequence() { return database_.sequence_++; }
 
-  // Makes the changes last. After an error none of them is there.
-  void commit();
+  // Makes the changes last. After an error none of them is there. `in_small_steps`: for a thread
+  // that has something to do again and again; where nobody else commits, the write-ahead log is
+  // moved into the file after some megabytes of it, not after many.
+  void commit(bool in_small_steps = false);
 
  private:
   StoreConnection& connection() { return *database_.connection_; }

@@ -98,7 +98,11 @@ void JournalWriter::begin_segment() {
     throw Error(ErrorCode::kInternal, "the journal of writer " + writer_id_ + " was abandoned");
   }
   const bool is_first = !lock_;
-  if (is_first) lock_.emplace(JournalLock::create(store_path_, writer_id_));
+  if (is_first) {
+    lock_.emplace(JournalLock::create(store_path_, writer_id_));
+  } else {
+    restore_files();
+  }
   try {
     std::size_t bytes = options_.first_segment_bytes;
     if (segment_bytes_ != 0) bytes = segment_bytes_ * 4;
@@ -140,19 +144,52 @@ bool JournalWriter::create_segment(std::size_t bytes) {
   std::memcpy(header + 16, &slots, 8);
   std::memcpy(header + 24, &checksum, 8);
   unfinished.file().write_at(0, header, sizeof(header));
-  std::optional<fs::WritableMap> mapping;
-  if (options_.mapped) mapping.emplace(unfinished.file(), bytes);
-  fs::File file = unfinished.publish(path);
-  // Nothing fails from here on.
-  mapping_ = std::move(mapping);
-  map_ = mapping_ ? mapping_->data() : nullptr;
-  file_.reset();
-  if (!mapping_) file_.emplace(std::move(file));
+  publish_segment(unfinished, path, bytes);
   segment_bytes_ = bytes;
   first_ = next_;
   end_ = first_ + static_cast<std::int64_t>(bytes / kJournalSlotBytes) - 1;
   segment_ = ++segments_of_process;
   return true;
+}
+
+// Nothing fails behind it.
+void JournalWriter::publish_segment(JournalUnfinishedFile& unfinished, const std::string& path,
+                                    std::size_t bytes) {
+  std::optional<fs::WritableMap> mapping;
+  if (options_.mapped) mapping.emplace(unfinished.file(), bytes);
+  fs::File file = unfinished.publish(path);
+  mapping_ = std::move(mapping);
+  map_ = mapping_ ? mapping_->data() : nullptr;
+  file_.reset();
+  if (!mapping_) file_.emplace(std::move(file));
+}
+
+bool JournalWriter::restore_files() {
+  if (!lock_) return false;
+  const std::string path = journal_segment_path(store_path_, writer_id_, first_);
+  const bool has_lock = fs::file_status(journal_lock_path(store_path_, writer_id_)).has_value();
+  const bool has_segment = segment_ == 0 || fs::file_status(path).has_value();
+  if (has_lock && has_segment) return false;
+  try {
+    if (!has_lock) lock_ = JournalLock::create(store_path_, writer_id_);
+    if (has_segment) return true;
+    JournalUnfinishedFile unfinished(path);
+    unfinished.file().allocate(segment_bytes_);
+    // A file that has no name any more is there as long as it is open or mapped.
+    std::string copy;
+    if (file_) {
+      copy.resize(segment_bytes_);
+      file_->read_at(0, copy.data(), copy.size());
+    }
+    unfinished.file().write_at(0, file_ ? copy.data() : map_, segment_bytes_);
+    unfinished.file().sync();  // some of it may have been promised to last
+    publish_segment(unfinished, path, segment_bytes_);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    throw Error(ErrorCode::kIo, "the files of the journal " + quoted(journal_folder(store_path_)) +
+                                    " were removed and cannot be made anew: " + error.message());
+  }
 }
 
 void JournalWriter::append_by_write(const JournalSlot& slot) {

@@ -104,6 +104,8 @@ class JournalLock {
   fs::File file_;
 };
 
+class JournalUnfinishedFile;
+
 // Appends. One thread at a time may call the methods that are not const, but sync_segments and
 // release_segments (below), which work on files by name, may run at the same time elsewhere.
 class JournalWriter {
@@ -126,10 +128,16 @@ class JournalWriter {
 
   // Begins the next segment: its space is allocated before it is mapped, so that a full disk is
   // an error here and never a signal later; on a disk that is nearly full the segment is smaller.
-  // What the old one has room for is not used any more. After an error (kIo, kPermissionDenied) no
-  // file is left and the old segment is still current; the same call may succeed later. Throws
-  // kInternal after abandon().
+  // What the old one has room for is not used any more. Files that were taken away come back first,
+  // as restore_files() does it. After an error (kIo, kPermissionDenied) no file is left and the old
+  // segment is still current; the same call may succeed later. Throws kInternal after abandon().
   void begin_segment();
+  // Makes folder, lock file and the current segment anew where somebody removed them, with all that
+  // was appended to that segment. True if there was something to do. Throws kIo, kPermissionDenied;
+  // the call may be repeated.
+  bool restore_files();
+  // There is no room() any more: the next append needs another segment.
+  void leave_segment() noexcept { let_go(); }
 
   // Needs room(). Cannot fail where the journal is mapped; else throws kIo, with the slot not
   // there.
@@ -157,6 +165,8 @@ class JournalWriter {
   }
   void append_by_write(const JournalSlot& slot);
   bool create_segment(std::size_t bytes);
+  void publish_segment(JournalUnfinishedFile& unfinished, const std::string& path,
+                       std::size_t bytes);
   void let_go() noexcept;
 
   std::string store_path_, writer_id_;

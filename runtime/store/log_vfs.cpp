@@ -5,6 +5,18 @@
 #include <cstring>
 
 namespace mlrt {
+
+// SQLite allocates szOsFile bytes: this, then the file of the VFS below.
+struct LogFile {
+  sqlite3_file base;
+  char* buffer;  // what is gathered and not written yet; null until there is something
+  int used;
+  bool gathers;
+  bool is_last;              // the frame whose header came last ends its transaction
+  sqlite3_int64 next;        // where the last write ended
+  sqlite3_int64 written_to;  // where the buffer begins
+};
+
 namespace {
 
 // A frame of the log is a header of this size and a page. No other write is as small: the log's own
@@ -14,16 +26,6 @@ constexpr int kLogFrameHeaderBytes = 24;
 constexpr int kLogCommitOffset = 4;
 constexpr int kLogBufferBytes = 128 << 10;
 constexpr sqlite3_int64 kLogNowhere = -1;
-
-// SQLite allocates szOsFile bytes and clears them: this, then the file of the VFS below.
-struct LogFile {
-  sqlite3_file base;
-  char* buffer;  // what is not written yet; null until there is something
-  int used;
-  bool is_last;              // the frame whose header came last ends its transaction
-  sqlite3_int64 next;        // where the last write ended
-  sqlite3_int64 written_to;  // where the buffer begins
-};
 
 sqlite3_vfs* log_vfs_base = nullptr;
 
@@ -51,11 +53,9 @@ int log_settle(sqlite3_file* file) {
 }
 
 int log_close(sqlite3_file* file) {
-  const int flushed = log_settle(file);
   sqlite3_free(log_file(file)->buffer);
   sqlite3_file* real = log_real(file);
-  const int closed = real->pMethods->xClose(real);
-  return flushed != SQLITE_OK ? flushed : closed;
+  return real->pMethods->xClose(real);
 }
 
 int log_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
@@ -67,7 +67,7 @@ int log_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
 int log_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
   LogFile* log = log_file(file);
   const bool is_header = size == kLogFrameHeaderBytes;
-  const bool follows = offset == log->next;
+  const bool follows = log->gathers && offset == log->next;
   if (follows && log->buffer == nullptr && is_header)
     log->buffer = static_cast<char*>(sqlite3_malloc(kLogBufferBytes));
   if (follows && (log->used > 0 || is_header) && log->buffer != nullptr &&
@@ -171,6 +171,7 @@ int log_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int*
   LogFile* log = log_file(file);
   log->buffer = nullptr;
   log->used = 0;
+  log->gathers = false;
   log->next = kLogNowhere;
   file->pMethods = &kLogMethods;
   return SQLITE_OK;
@@ -193,6 +194,23 @@ const char* log_make_vfs() {
 const char* log_vfs() {
   static const char* const name = log_make_vfs();
   return name;
+}
+
+LogGathering::LogGathering(sqlite3* connection) : log_(nullptr) {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK)
+    return;
+  if (file == nullptr || file->pMethods != &kLogMethods) return;
+  log_ = log_file(file);
+  log_->gathers = true;
+}
+
+LogGathering::~LogGathering() {
+  if (log_ == nullptr) return;
+  log_->gathers = false;
+  if (log_->used == 0) return;
+  log_->used = 0;  // the COMMIT failed
+  log_->next = kLogNowhere;
 }
 
 }  // namespace mlrt

@@ -1,5 +1,6 @@
 #include "tracking/artifact_batch.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
@@ -28,7 +29,44 @@ void batch_record(Transaction& transaction, const std::string& owner, const std:
       owner, path, size_bytes, sha256);
 }
 
+// Of the entry itself and of what lies directly in it, where an upload is being written.
+std::int64_t batch_changed_ms(const std::string& path) {
+  std::int64_t newest = fs::modified_ms(path);
+  if (!fs::is_folder(path)) return newest;
+  for (const std::string& name : fs::list(path))
+    newest = std::max(newest, fs::modified_ms(fs::join(path, name)));
+  return newest;
+}
+
+void batch_remove_staging(const std::string& folder, std::int64_t until_ms, bool dry_run,
+                          fs::TreeSize& size) {
+  if (!fs::is_folder(folder)) return;
+  for (const std::string& name : fs::list(folder)) {
+    const std::string path = fs::join(folder, name);
+    if (!is_artifact_staging(name) || batch_changed_ms(path) > until_ms) continue;
+    const bool is_file = fs::is_file(path);  // one that was being deleted
+    const fs::TreeSize found = is_file ? fs::TreeSize{fs::file_size(path), 1} : fs::tree_size(path);
+    size.bytes += found.bytes;
+    size.files += found.files;
+    if (!dry_run) fs::remove_tree(path);
+  }
+}
+
 }  // namespace
+
+fs::TreeSize remove_artifact_staging(const std::string& experiment_folder, std::int64_t until_ms,
+                                     bool dry_run, const std::set<std::string>& left_out) {
+  fs::TreeSize size;
+  for (const std::string& above : {experiment_folder, fs::join(experiment_folder, "models")}) {
+    if (!fs::is_folder(above)) continue;
+    for (const std::string& owner : fs::list(above)) {
+      const std::string folder = fs::join(above, owner);
+      if (left_out.count(folder) == 0)
+        batch_remove_staging(fs::join(folder, "artifacts"), until_ms, dry_run, size);
+    }
+  }
+  return size;
+}
 
 bool is_artifact_staging(const std::string& name) {
   const std::string_view prefix(kStagingPrefix), suffix(kStagingSuffix);

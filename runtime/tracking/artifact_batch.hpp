@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/fs.hpp"
 
 namespace mlrt {
 
@@ -17,6 +20,12 @@ class Database;
 // left there is no artifact.
 bool is_artifact_staging(const std::string& name);
 std::string new_artifact_staging_name();
+
+// What kills have left in the artifact folders of an experiment's runs and logged models: staging
+// entries in which nothing has changed since `until_ms`. Returns what they take (or took, unless
+// `dry_run`), without those in the runs' and models' folders `left_out`.
+fs::TreeSize remove_artifact_staging(const std::string& experiment_folder, std::int64_t until_ms,
+                                     bool dry_run, const std::set<std::string>& left_out = {});
 
 // Files are first written, whole and synced, to a staging folder beside the places that they shall
 // have; commit() then renames them there and records their SHA-256. After a commit() that threw the

@@ -90,6 +90,17 @@ bool artifact_is_damaged(const std::string& place, const ArtifactDigest& digest)
 
 }  // namespace
 
+void check_artifact_root(const std::string& folder) {
+  try {
+    fs::make_folders(folder);
+    const fs::AtomicWriter probe(fs::join(folder, "mlrt-probe"));
+  } catch (const Error& error) {
+    throw Error(error.code() == ErrorCode::kPermissionDenied ? error.code() : ErrorCode::kIo,
+                "artifacts cannot be kept in " + quoted(folder, 300) + ": " + error.message(),
+                error.detail());
+  }
+}
+
 ArtifactStore::ArtifactStore(std::shared_ptr<Database> database, std::string artifact_root)
     : database_(std::move(database)), artifact_root_(std::move(artifact_root)) {}
 

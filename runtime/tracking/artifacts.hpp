@@ -14,6 +14,10 @@ namespace mlrt {
 class ArtifactUpload;
 class Database;
 
+// Makes the folder, which an artifact root is to be, and a file in it for a moment. Throws what the
+// system says to that.
+void check_artifact_root(const std::string& folder);
+
 // One file or folder of an artifact listing.
 struct ArtifactInfo {
   std::string path;  // relative with '/'

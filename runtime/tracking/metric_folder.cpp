@@ -1,8 +1,10 @@
 #include "tracking/metric_folder.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -47,6 +49,7 @@ struct MetricFolder::Batch {
   std::int64_t from = 0;         // slots below are folded
   std::int64_t complete = 0;     // the last slot that may count as folded
   std::size_t points = 0, lost = 0;
+  bool may_lose = true;
 };
 
 MetricFolder::MetricFolder(std::string store_path, std::string writer_id)
@@ -63,7 +66,7 @@ void MetricFolder::lock_folding() {
 }
 
 bool MetricFolder::writer_is_gone() {
-  if (gone_) return true;
+  if (gone_ && lock_) return true;
   if (!lock_) lock_ = JournalLock::open(store_path_, writer_id_);
   // Without a lock file there is no writer: it comes first and goes last.
   gone_ = !lock_ || !lock_->writer_is_alive();
@@ -82,6 +85,8 @@ bool MetricFolder::has_news(const std::vector<JournalSegment>& segments) const {
 }
 
 void MetricFolder::remove_files() {
+  // A writer that lives made its lock file anew.
+  if (!lock_ && JournalLock::open(store_path_, writer_id_)) return;
   remove_journal(store_path_, writer_id_, std::exchange(lock_, std::nullopt));
 }
 
@@ -144,10 +149,16 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
                         std::optional<std::int64_t> until, Batch& batch) {
   ++fold_number_;
   std::int64_t expected = batch.from;
-  const auto lose = [&batch, &expected](std::int64_t next) {
-    if (next > std::max(expected, batch.from))
-      batch.lost += static_cast<std::size_t>(next - std::max(expected, batch.from));
+  // False if it must not go on: the writer first brings back the files that are missing.
+  const auto lose = [this, until, &batch, &expected](std::int64_t next) {
+    const std::int64_t from = std::max(expected, batch.from);
+    if (next > from) {
+      met_.misses_slots = until.has_value() && !batch.may_lose;
+      if (met_.misses_slots) return false;
+      batch.lost += static_cast<std::size_t>(next - from);
+    }
     expected = next;
+    return true;
   };
   JournalSlots found;
   for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -158,7 +169,8 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
     if (!is_last) end = std::min(end, segments[i + 1].first);
     if (until) end = std::min(end, *until);
     if (end <= expected) continue;
-    if (segment.first > expected) lose(segment.first);  // a whole file is missing
+    // A whole file may be missing.
+    if (segment.first > expected && !lose(segment.first)) return batch.complete >= batch.from;
     // All slots are written where others follow, or the writer itself says so.
     const bool is_written = !is_last || until.has_value();
     if (defined_segment_ != segment.first || scanned_ != expected) {
@@ -178,13 +190,13 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
         if (number != expected) {
           if (!is_written && number > batch.from && !is_lasting_gap(expected))
             return batch.complete >= batch.from;
-          lose(number);
+          if (!lose(number)) return batch.complete >= batch.from;
         }
         if (!take_slot(found.slots[k], number, batch)) ++batch.lost;
         expected = scanned_ = number + 1;
       }
       if (is_written) {
-        lose(stop);
+        if (!lose(stop)) return batch.complete >= batch.from;
         scanned_ = expected;
       } else if (expected < stop && !gone_) {
         return batch.complete >= batch.from;
@@ -196,6 +208,7 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
       at = stop;
     }
   }
+  if (until && expected < *until && !lose(*until)) return batch.complete >= batch.from;
   if (until && batch.complete < *until - 1) {
     // Acknowledged, so its last slot is damaged: what is left of it counts.
     for (const Batch::Waiting& before : batch.waiting)
@@ -206,10 +219,39 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
   return batch.complete >= batch.from;
 }
 
-bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, int timeout_ms) {
+// Of all that the journal names, not only of one batch.
+bool MetricFolder::has_no_known_run(Transaction& transaction,
+                                    const std::vector<JournalSegment>& segments) {
+  std::set<std::string> known;
+  ChannelDefinitions definitions;
+  JournalSlots found;
+  for (const JournalSegment& segment : segments) {
+    definitions.clear();
+    const std::int64_t end = segment.first + segment.slots;
+    for (std::int64_t at = segment.first; at < end; at += kSlotsPerRead) {
+      found.slots.clear();
+      found.numbers.clear();
+      read_journal(segment, seed_, at, std::min(end, at + kSlotsPerRead), found);
+      for (const JournalSlot& slot : found.slots) {
+        const std::uint32_t kind = slot.tag & kMetricSlotKindMask;
+        if (kind != kMetricSlotDefinition && kind != kMetricSlotText) continue;
+        if (!definitions.take(slot)) continue;
+        const std::string& run = definitions.find(slot.tag & kMetricSlotNumberMask)->run_id;
+        if (!known.insert(run).second) continue;
+        if (transaction.query("SELECT 1 FROM runs WHERE run_id = ?", run).step()) return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, int timeout_ms,
+                        bool may_lose) {
   lock_folding();
   std::size_t orphans = 0;
   Batch batch;
+  batch.may_lose = may_lose;
+  met_ = {};
   bool any = false, cut_off = false;
   try {
     Transaction transaction(database, Transaction::Mode::kWrite, timeout_ms);
@@ -227,21 +269,32 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
       cut_off = damaged_ > folded_ || is_cut_off(segments.back(), seed_);
     if (any) {
       std::unordered_map<std::string, std::int64_t> runs;
-      MetricKeys keys(transaction);
+      std::size_t known = 0;
       for (const Batch::Group& group : batch.groups) {
         const auto [run, is_new] = runs.try_emplace(group.run_id, 0);
-        if (is_new) {
-          Statement row = transaction.query("SELECT run FROM runs WHERE run_id = ?", group.run_id);
-          if (row.step()) run->second = row.integer(0);
-        }
-        if (run->second == 0) {
+        if (!is_new) continue;
+        Statement row = transaction.query(
+            "SELECT run, lifecycle_stage = 'active' FROM runs WHERE run_id = ?", group.run_id);
+        if (row.step()) run->second = row.integer(0);
+        if (run->second != 0) ++known;
+        if (run->second == 0 || row.integer(1) == 0) met_.ended_runs.push_back(group.run_id);
+      }
+      is_foreign_ = gone_ && folded_ == 0 && known == 0 && !runs.empty() &&
+                    has_no_known_run(transaction, segments);
+      MetricKeys keys(transaction);
+      for (const Batch::Group& group : batch.groups) {
+        const std::int64_t run = runs[group.run_id];
+        if (run == 0) {
           orphans += group.points.size();
         } else {
-          add_metric_points(transaction, keys, run->second, writer, group.example, group.points);
+          add_metric_points(transaction, keys, run, writer, group.example, group.points);
         }
       }
+    }
+    if (any && !is_foreign_) {
       transaction.run("UPDATE writers SET folded_seq = ? WHERE writer = ?", batch.complete, writer);
-      transaction.commit();
+      // The writer's own thread has the journal to sync meanwhile.
+      transaction.commit(until.has_value());
       folded_ = batch.complete;
     }
   } catch (const std::exception&) {
@@ -252,11 +305,21 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
   // A batch that has begun is read again from its start.
   if (scanned_ != folded_ + 1) scanned_ = 0;
   if (lock_) lock_->unlock_folding();
+  if (is_foreign_) {
+    lock_.reset();  // it may be taken to where it belongs
+    static std::atomic<bool> told{false};
+    if (!told.exchange(true)) {
+      log_warn("a journal of another store was left alone: this one has none of its runs",
+               {{"store", store_path_}, {"journal", writer_id_}});
+    }
+    return false;
+  }
+  met_.has_lost = any && batch.lost > 0;
   if (cut_off) {
     log_warn("the end of a journal is cut off or damaged: metrics that stood there are lost",
              {{"store", store_path_}, {"journal", writer_id_}});
   }
-  if (any && batch.lost > 0) {
+  if (met_.has_lost) {
     log_warn(
         "a journal is damaged: a part of its metrics is lost",
         {{"store", store_path_}, {"journal", writer_id_}, {"records", std::to_string(batch.lost)}});

@@ -44,11 +44,11 @@ class MetricJournal final : public StoreCompanion {
   void forget_all_runs();
 
   // Returns when the metric is acknowledged (store/durability.hpp). What reaches a run that another
-  // process deleted meanwhile is kept with it. At the bound of the backlog it waits for the thread
-  // that folds. A timestamp of 0 means now. Throws kInvalidParameter against the rules, kNotFound
-  // for a logged model that the store does not have, kIo (a full disk), kUnavailable when the store
-  // takes nothing in for too long; the metric is not logged then. Only when a sync fails
-  // (Durability::kPower, kIo) it may be there all the same.
+  // process deleted meanwhile is kept with it; from the next fold on it is refused. At the bound of
+  // the backlog it waits for the thread that folds. A timestamp of 0 means now. Throws
+  // kInvalidParameter against the rules, kNotFound for a logged model that the store does not have,
+  // kIo (a full disk), kUnavailable when the store takes nothing in for too long; the metric is not
+  // logged then. Only when a sync fails (Durability::kPower, kIo) it may be there all the same.
   void log(RunMetrics& run, std::string_view key, double value, std::int64_t step,
            std::int64_t timestamp_ms = 0);
   // All or none. `metrics` were checked.

@@ -203,8 +203,24 @@ bool MetricJournal::fold_own_once(std::int64_t until, int timeout_ms) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   const std::lock_guard<std::timed_mutex> lock(fold_mutex_);
   if (folded_.load() >= until) return false;
-  const bool any = own_folder_->fold(database_, until, timeout_ms);
-  folded_ = own_folder_->folded() + 1;
+  bool any = false;
+  for (const bool may_lose : {false, true}) {
+    // Somebody may have removed them. What they held is still there, and comes in.
+    {
+      const std::lock_guard<std::mutex> appending(mutex_);
+      if (writer_->restore_files()) own_folder_->abandon();
+    }
+    any = own_folder_->fold(database_, until, timeout_ms, may_lose);
+    folded_ = own_folder_->folded() + 1;
+    if (!own_folder_->met().misses_slots) break;
+  }
+  const MetricFolder::Met& met = own_folder_->met();
+  if (met.has_lost) {
+    // Somebody may have put another file in its place.
+    const std::lock_guard<std::mutex> appending(mutex_);
+    writer_->leave_segment();
+  }
+  for (const std::string& run_id : met.ended_runs) forget_run(run_id);
   return any;
 }
 
@@ -240,13 +256,14 @@ void MetricJournal::fold_others() {
     // What a writer goes on to write meanwhile could keep us for ever.
     std::int64_t end = 0;
     if (!files.segments.empty()) end = files.segments.back().first + files.segments.back().slots;
+    if (folder->is_foreign()) continue;
     try {
       const bool gone = folder->writer_is_gone();
       if (!gone && !folder->has_news(files.segments)) continue;
       while (folder->fold(database_, std::nullopt, kOthersTimeoutMs) &&
              (gone || folder->folded() + 1 < end)) {
       }
-      if (!gone) continue;
+      if (!gone || folder->is_foreign()) continue;
       database_.make_durable(true);
       folder->remove_files();
       other_folders_.erase(files.writer_id);

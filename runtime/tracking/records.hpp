@@ -125,6 +125,8 @@ struct SearchQuery {
   ViewType view = ViewType::kActive;
   std::size_t max_results = 0;  // 0: MLflow's default for the kind
   std::string page_token;       // from the page before; empty: the first
+  // Of runs: what artifact_uri begins with in place of the artifact root and a '/'; empty: these.
+  std::string artifact_uri;
 };
 
 template <typename Item>

@@ -360,6 +360,11 @@ void check_batch_limits(std::size_t metrics, std::size_t params, std::size_t tag
 void check_artifact_path(const std::string& path) {
   std::string decoded = path;
   bool safe = true;
+  for (const std::string& name : split(path, '/')) {
+    // No file system has longer names.
+    if (name.size() <= 255) continue;
+    rules_refuse("Invalid path " + quoted(path) + ": a name in it has more than 255 bytes");
+  }
   // Decoded again and again, as a server or a client before us may have done.
   for (int round = 0; round < 10 && safe; ++round) {
     safe = fs::is_safe_relative(decoded) && decoded.find('#') == std::string::npos;

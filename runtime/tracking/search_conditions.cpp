@@ -83,10 +83,17 @@ std::string search_json_list(const std::vector<SearchValue>& values) {
 
 void SearchConditions::column(const SearchAttribute& attribute) {
   const std::string_view text = attribute.column;
-  add(text);
-  if (text.find('?') == std::string_view::npos) return;
+  if (text.find('?') == std::string_view::npos) return add(text);
   const std::string& root = query_.artifact_root;
-  bind(!root.empty() && root.back() == '/' ? root : root + "/");
+  const std::string below = !root.empty() && root.back() == '/' ? root : root + "/";
+  const bool as_uri = !query_.artifact_uri.empty();
+  if (as_uri) add("replace(");
+  add(text);
+  bind(below);
+  if (!as_uri) return;
+  add(", ?, ?)");
+  bind(below);
+  bind(query_.artifact_uri);
 }
 
 const char* SearchConditions::child_table(SearchEntity entity) const {

@@ -29,7 +29,9 @@ std::string page_base64(std::string_view bytes) {
   return out;
 }
 
-bool page_unbase64(std::string_view text, std::string& bytes) {
+}  // namespace
+
+bool decode_base64(std::string_view text, std::string& bytes) {
   if (text.size() % 4 != 0) return false;
   for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
   unsigned group = 0;
@@ -45,8 +47,6 @@ bool page_unbase64(std::string_view text, std::string& bytes) {
   }
   return true;
 }
-
-}  // namespace
 
 std::size_t search_page_size(SearchTarget target, std::size_t max_results) {
   const SearchTargetInfo& info = search_target_info(target);
@@ -67,7 +67,7 @@ std::string make_page_token(std::int64_t offset) {
 std::int64_t parse_page_token(const std::string& token) {
   if (token.empty()) return 0;
   std::string bytes;
-  if (token.size() > kMaxPageTokenBytes || !page_unbase64(token, bytes)) {
+  if (token.size() > kMaxPageTokenBytes || !decode_base64(token, bytes)) {
     throw Error(ErrorCode::kInvalidParameter, "Invalid page token, could not base64-decode");
   }
   const Json json = parse_json(bytes, "page token");

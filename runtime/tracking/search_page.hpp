@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "tracking/search_target.hpp"
 
@@ -16,6 +17,9 @@ std::size_t search_page_size(SearchTarget target, std::size_t max_results);
 // Where the next page begins, as MLflow writes it: base64 of {"offset": N}. Callers are to hand it
 // back unread.
 std::string make_page_token(std::int64_t offset);
+
+// Reads base64 (RFC 4648) with its padding; false for what is none. Appends to `bytes`.
+bool decode_base64(std::string_view text, std::string& bytes);
 
 // The offset of a token; 0 for the empty one. Throws kInvalidParameter for what make_page_token
 // does not make.

@@ -107,6 +107,7 @@ SearchRows search_store(Transaction& transaction, const SearchScope& scope,
   spec.experiments = scope.experiments;
   spec.datasets = scope.datasets;
   spec.artifact_root = scope.artifact_root;
+  spec.artifact_uri = query.artifact_uri;
   spec.shortcut_rows = scope.shortcut_rows;
 
   SearchRows found;

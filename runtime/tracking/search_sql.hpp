@@ -36,6 +36,7 @@ struct SearchSpec {
   std::vector<SearchDataset> datasets;
   // What artifact_uri is compared with depends on it: an absolute folder.
   std::string artifact_root;
+  std::string artifact_uri;                         // as SearchQuery has it
   std::size_t shortcut_rows = kSearchShortcutRows;  // other values are for tests
 };
 

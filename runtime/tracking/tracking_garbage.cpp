@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "core/clock.hpp"
 #include "core/fs.hpp"
 #include "core/text.hpp"
 #include "store/database.hpp"
+#include "tracking/artifact_batch.hpp"
 #include "tracking/logged_model_rows.hpp"
 #include "tracking/metric_journal.hpp"
 #include "tracking/tracking_rows.hpp"
@@ -16,6 +18,8 @@ namespace {
 
 // So many runs or models go in one transaction: others who write wait for it.
 constexpr std::int64_t kGarbageBatch = 50;
+// An upload in which nothing came for so long is not under way any more.
+constexpr std::int64_t kGarbageStagingMs = 24 * 3600 * 1000;
 
 // What is to go. A deleted experiment goes with all runs and logged models of it, but stays while
 // a run of it is active (one that was restored alone). Experiment 0 stays: there is always a
@@ -80,11 +84,39 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
   }
 }
 
+// What kills have left of uploads; returns its bytes.
+std::uint64_t garbage_staging(Database& database, const std::string& artifact_root, bool dry_run,
+                              const std::set<std::string>& counted) {
+  std::vector<std::string> folders;
+  {
+    Transaction transaction(database, Transaction::Mode::kReadStored);
+    Statement row = transaction.query("SELECT experiment, artifact_location FROM experiments");
+    while (row.step()) {
+      folders.push_back(experiment_artifact_folder(
+          row.integer(0), row.is_null(1) ? std::nullopt : std::optional<std::string>(row.text(1)),
+          artifact_root));
+    }
+  }
+  std::uint64_t bytes = 0;
+  for (const std::string& folder : folders) {
+    // Under the write lock no artifact is being removed, which could fail and be undone.
+    const Transaction transaction(
+        database, dry_run ? Transaction::Mode::kReadStored : Transaction::Mode::kWrite);
+    bytes += remove_artifact_staging(folder, now_ms() - kGarbageStagingMs, dry_run, counted).bytes;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms, bool dry_run) {
   const std::int64_t until_ms = now_ms() - std::max<std::int64_t>(older_than_ms, 0);
   Garbage garbage;
+  std::set<std::string> counted;  // folders whose bytes are in it
+  const auto remove_folder = [&](const std::string& folder) {
+    counted.insert(folder);
+    garbage.artifact_bytes += garbage_remove_folder(folder, dry_run);
+  };
   if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
@@ -92,30 +124,28 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
            std::to_string(kGarbageBatch);
   };
 
-  garbage.logged_models = garbage_collect(
-      *database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
-        const std::string artifacts =
-            logged_model_folder(find_logged_model(transaction, item.id), artifact_root_);
-        if (!dry_run) {
-          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
-          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
-        }
-        garbage.artifact_bytes +=
-            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
-      });
-  garbage.runs = garbage_collect(
-      *database_, sql("runs", "run", "run_id"), until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
-        const std::string artifacts =
-            run_artifact_folder(find_run_row(transaction, item.row), artifact_root_);
-        if (!dry_run) {
-          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
-          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
-        }
-        garbage.artifact_bytes +=
-            garbage_remove_folder(garbage_folder(artifacts, item.id, artifact_root_), dry_run);
-      });
+  garbage.logged_models =
+      garbage_collect(*database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
+                      [&](Transaction& transaction, const GarbageItem& item) {
+                        const std::string artifacts = logged_model_folder(
+                            find_logged_model(transaction, item.id), artifact_root_);
+                        if (!dry_run) {
+                          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+                          transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
+                        }
+                        remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                      });
+  garbage.runs =
+      garbage_collect(*database_, sql("runs", "run", "run_id"), until_ms, dry_run,
+                      [&](Transaction& transaction, const GarbageItem& item) {
+                        const std::string artifacts = run_artifact_folder(
+                            find_run_row(transaction, item.row), artifact_root_);
+                        if (!dry_run) {
+                          transaction.run("DELETE FROM artifacts WHERE owner = ?", item.id);
+                          transaction.run("DELETE FROM runs WHERE run = ?", item.row);
+                        }
+                        remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                      });
   const std::string experiments =
       std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
       ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
@@ -139,6 +169,7 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
         garbage.artifact_bytes += garbage_remove_folder(
             experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
       });
+  garbage.artifact_bytes += garbage_staging(*database_, artifact_root_, dry_run, counted);
   return garbage;
 }
 

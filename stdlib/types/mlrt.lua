@@ -785,7 +785,8 @@ function LoggedModel:record() end
 
 -- --------------------------------------------------------------------------------- The whole store
 
---- Really deletes what was deleted, with its artifacts.
+--- Really deletes what was deleted, with its artifacts, and what uploads that were cut off a day ago
+--- have left.
 --- With `compact` the database's file is written anew without its free space, which needs as much
 --- space again for the moment; database_bytes tells how much smaller it is.
 ---@param options? {older_than_ms: integer?, dry_run: boolean?, compact: boolean?} only what was deleted that long ago; only tell; make the file smaller
@@ -879,8 +880,8 @@ function mlrt.export(path) end
 ---@field latest_versions mlrt.ModelVersion[] the newest of each stage that has one
 ---@field versions? mlrt.ModelVersion[] from mlrt.models only: all, the newest first
 
---- Registers the next version of a model (version 1 of a new one). The model is loaded first: what
---- is broken is not registered. A file or folder is copied into the store's folder. Errors:
+--- Registers the next version of a model (version 1 of a new one). The model is checked first: what
+--- is broken is not registered; flavors that mlrt cannot score are fine. A file or folder is copied into the store's folder. Errors:
 --- "not_found", "data_corrupt".
 ---@param source string a bundle file, a model folder, "runs:/<id>/<path>", "models:/m-<id>", "models:/<name>/<version>"
 ---@param name string

@@ -52,6 +52,46 @@ TEST_CASE("a session creates its store and names its artifacts after it") {
   CHECK(error.has("there is no store"));
 }
 
+TEST_CASE("a store keeps the artifact root that it was opened with, for all who open it later") {
+  TempDir dir, moved;
+  SessionOptions options;
+  options.store = dir.path("e.db");
+  options.artifact_root = dir.path("arts/");
+  std::string run_id;
+  {
+    Session session(options);
+    CHECK(session.tracking().artifact_root() == dir.path("arts"));
+    run_id = session.start_run("r").id();
+    session.artifacts().log_bytes(run_id, "hello", "a.txt");
+  }
+  const auto kept = [](const std::string& store) {
+    return Session(store).tracking().artifact_root();
+  };
+  CHECK(kept(dir.path("e.db")) == dir.path("arts"));
+  CHECK(Session(dir.path("e.db")).artifacts().list(run_id).size() == 1);
+  options.artifact_root = dir.path("not-kept");
+  options.keep_artifact_root = false;
+  CHECK(Session(options).tracking().artifact_root() == dir.path("not-kept"));
+  CHECK_FALSE(mlrt::fs::exists(dir.path("not-kept")));
+  CHECK(kept(dir.path("e.db")) == dir.path("arts"));
+  // Below the store's folder it is kept relative to that.
+  mlrt::fs::rename(dir.path("e.db"), moved.path("e.db"));
+  mlrt::fs::rename(dir.path("arts"), moved.path("arts"));
+  CHECK(kept(moved.path("e.db")) == moved.path("arts"));
+  options.store = moved.path("e.db");
+  options.artifact_root = dir.path("elsewhere");
+  options.keep_artifact_root = true;
+  CHECK(Session(options).tracking().artifact_root() == dir.path("elsewhere"));
+  CHECK(kept(moved.path("e.db")) == dir.path("elsewhere"));
+  options.artifact_root = moved.path();
+  CHECK(Session(options).tracking().artifact_root() == moved.path());
+  CHECK(kept(moved.path("e.db")) == moved.path());
+  mlrt::fs::write_file(moved.path("file"), "x");
+  options.artifact_root = moved.path("file/below");
+  CHECK(caught([&] { Session{options}; }).has("artifacts cannot be kept in"));
+  CHECK(kept(moved.path("e.db")) == moved.path());
+}
+
 TEST_CASE("the store is MLRT_STORE where none is named") {
   TempDir dir;
   setenv("MLRT_STORE", dir.path("by variable.db").c_str(), 1);
@@ -411,6 +451,43 @@ TEST_CASE_FIXTURE(SessionFixture, "a URI that names no model says what would") {
   CHECK(caught([&] { session.resolve_model("runs:/abc/model"); }).has("Run with id=abc not found"));
   CHECK(caught([&] { session.resolve_model(dir.path("absent")); }).has("there is no model at"));
   CHECK(session.resolve_model(dir.path("m.mlrt")) == dir.path("m.mlrt"));
+}
+
+TEST_CASE_FIXTURE(SessionFixture, "models of flavors that mlrt cannot score are registered") {
+  mlrt::MemoryFiles foreign;
+  foreign.add("MLmodel", "flavors:\n  python_function:\n    loader_module: x\n  sklearn: {}\n");
+  foreign.add("model.pkl", "bytes");
+  mlrt::write_bundle(dir.path("foreign.mlrt"), foreign);
+  mlrt::write_model_folder(dir.path("foreign"), foreign);
+  Run run = session.start_run();
+  run.log_artifacts(dir.path("foreign"), "clf");
+  mlrt::LoggedModels::NewModel made;
+  made.name = "clf";
+  const std::string id = session.logged_models().create(made).model_id;
+  session.artifacts().log_folder(id, dir.path("foreign"));
+  for (const std::string& source : {dir.path("foreign.mlrt"), dir.path("foreign"),
+                                    "runs:/" + run.id() + "/clf", "models:/" + id}) {
+    CAPTURE(source);
+    const std::string uri =
+        "models:/clf/" + std::to_string(session.register_model(source, "clf").version);
+    CHECK(mlrt::fs::exists(session.resolve_model(uri)));
+    CHECK(caught([&] { session.load_model(uri); }).has("MLmodel has no flavor that mlrt knows"));
+  }
+  CHECK(session.register_model("models:/clf/1", "copy").source == "models:/clf/1");
+  const auto refused = [&](const std::string& mlmodel) {
+    mlrt::fs::write_file(dir.path("foreign/MLmodel"), mlmodel);
+    return caught([&] { session.register_model(dir.path("foreign"), "bad"); }).message;
+  };
+  CHECK(refused("flavors: [\n").find("foreign': MLmodel is not valid YAML: line 2") !=
+        std::string::npos);
+  CHECK(refused("a: 1\n").find("foreign': MLmodel lacks the key") != std::string::npos);
+  // One that mlrt does know is loaded.
+  CHECK(refused("flavors:\n  linear: {}\n").find("foreign': MLmodel") != std::string::npos);
+  std::string bytes = mlrt::fs::read_file(dir.path("foreign.mlrt"));
+  bytes[bytes.find("bytes")] = 'X';
+  mlrt::fs::write_file(dir.path("foreign.mlrt"), bytes);
+  CHECK(caught([&] { session.register_model(dir.path("foreign.mlrt"), "bad"); }).code ==
+        ErrorCode::kDataCorrupt);
 }
 
 TEST_CASE_FIXTURE(SessionFixture, "what is broken or wrong is not registered") {

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <thread>
 
-#include "core/clock.hpp"
 #include "core/fs.hpp"
 #include "support/temp_dir.hpp"
 
@@ -82,29 +81,33 @@ TEST_CASE("a script's own tree counts, not the folder it runs in") {
   put(dir, ".git/HEAD", kCommitA + "\n");
   put(dir, "train.lua", "");
   std::string commit;
-  for (const mlrt::Tag& tag : mlrt::standard_run_tags(dir.path("train.lua"))) {
+  for (const mlrt::Tag& tag : mlrt::RunSource().tags(dir.path("train.lua"))) {
     if (tag.key == "mlflow.source.git.commit") commit = tag.value;
   }
   CHECK(commit == kCommitA);
 }
 
-TEST_CASE("the commit of a source is read again after a second, that of another one at once") {
+TEST_CASE("a commit made between two runs, and another folder, are seen at once") {
   TempDir dir;
   const auto commit_of = [](const std::vector<mlrt::Tag>& tags) {
     return tags.back().key == "mlflow.source.git.commit" ? tags.back().value : std::string();
   };
-  put(dir, ".git/HEAD", kCommitA + "\n");
   put(dir, "train.lua", "");
-  put(dir, "other.lua", "");
   mlrt::RunSource source;
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == "");
+  put(dir, ".git/HEAD", "ref: refs/heads/main\n");
+  put(dir, ".git/refs/heads/main", kCommitA + "\n");
   CHECK(commit_of(source.tags(dir.path("train.lua"))) == kCommitA);
-  put(dir, ".git/HEAD", kCommitB + "\n");
-  CHECK(commit_of(source.tags(dir.path("other.lua"))) == kCommitB);
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == kCommitA);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  put(dir, ".git/refs/heads/main", kCommitB + "\n");
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == kCommitB);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   put(dir, ".git/HEAD", kCommitA + "\n");
-  const std::int64_t deadline = mlrt::monotonic_ms() + 20000;
-  while (commit_of(source.tags(dir.path("other.lua"))) != kCommitA &&
-         mlrt::monotonic_ms() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  CHECK(commit_of(source.tags(dir.path("other.lua"))) == kCommitA);
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == kCommitA);
+  put(dir, "other/.git/HEAD", kCommitB + "\n");
+  put(dir, "other/train.lua", "");
+  CHECK(commit_of(source.tags(dir.path("other/train.lua"))) == kCommitB);
+  mlrt::fs::remove_tree(dir.path(".git"));
+  CHECK(commit_of(source.tags(dir.path("train.lua"))) == "");
 }

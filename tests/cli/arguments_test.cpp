@@ -98,8 +98,9 @@ TEST_CASE("a wrong log level or format is told") {
 
 TEST_CASE("the help names every option and command") {
   const std::string help = root_help();
-  for (const char* word : {"--store", "--overlay", "--log-level", "--log-format", "--version",
-                           "--help", "-e CODE", "-i ", "  runs ", "models list", "serve MODEL"}) {
+  for (const char* word :
+       {"--store", "--overlay", "--log-level", "--log-format", "--version", "--help", "-e CODE",
+        "-i ", "  runs ", "  models ", "predict MODEL", "serve MODEL"}) {
     CHECK_MESSAGE(help.find(word) != std::string::npos, word);
   }
 }

@@ -221,6 +221,10 @@ TEST_CASE("the commands on models print what they are expected to") {
   shown.run({"models", "show", "bikes/9"});
   shown.run({"models", "show", "bikes@none"});
   shown.run({"models", "show", "bikes/next"});
+  shown.run({"models", "show", "runs:/" + std::string(32, '0') + "/x"});
+  shown.run({"models", "show", "models:/m-" + std::string(32, '0')});
+  shown.run({"models", "tag", "bikes/1", "team=edge"});
+  shown.run({"models", "tag", "bikes/1", "--delete", "nope", "--delete", "team"});
   shown.run({"models", "stage", "bikes", "Production"});
   shown.run({"models", "stage", "bikes/1", "Prod"});
   shown.run({"models", "stage", "bikes/1", "None", "--archive-existing"});
@@ -230,6 +234,46 @@ TEST_CASE("the commands on models print what they are expected to") {
   shown.run({"models", "history", "never"});
   shown.run({"models", "rename", "bikes", "old"});
   shown.compare_with("models.txt");
+}
+
+TEST_CASE("predict prints what it is expected to") {
+  TempDir folder;
+  Transcript shown(folder.path());
+  save_model(test::make_cli_model(), folder.path("m.mlrt"));
+  Session(folder.path("mlrt.db")).register_model(folder.path("m.mlrt"), "m", "champion");
+  fs::write_file(folder.path("rows.csv"), "k,extra,a\nx,1,2.5\ny,2,7\n\"z,z\",3,\n");
+  fs::write_file(folder.path("none.csv"), "k,a\n");
+  fs::write_file(folder.path("letters.csv"), "k,a\nx,1\ny,one\n");
+  fs::write_file(folder.path("ragged.csv"), "k,a\nx,1,2\n");
+  fs::write_file(folder.path("other.csv"), "k,b\nx,1\n");
+  fs::write_file(folder.path("empty.csv"), "");
+  shown.run({"predict", "m.mlrt", "rows.csv"});
+  shown.run({"predict", "models:/m@champion", "rows.csv", "--format", "json"});
+  shown.run({"predict", "models:/m/1", "rows.csv", "--format", "json", "-o", "out.json"});
+  shown.run({"predict", "m.mlrt", "rows.csv", "--output", "out.csv"});
+  shown.run({"predict", "m.mlrt", "none.csv"});
+  shown.run({"predict", "m.mlrt", "none.csv", "--format=json"});
+  shown.run({"predict", "m.mlrt", "letters.csv"});
+  shown.run({"predict", "m.mlrt", "ragged.csv"});
+  shown.run({"predict", "m.mlrt", "other.csv"});
+  shown.run({"predict", "m.mlrt", "empty.csv"});
+  shown.run({"predict", "m.mlrt", "absent.csv"});
+  shown.run({"predict", "m.mlrt"});  // nothing stands on the standard input
+  shown.run({"predict", "absent.mlrt", "rows.csv"});
+  shown.run({"predict", "models:/m@none", "rows.csv"});
+  shown.run({"predict", "rows.csv", "rows.csv"});
+  shown.run({"predict", "m.mlrt", "rows.csv", "--format", "xml"});
+  shown.run({"predict", "m.mlrt", "rows.csv", "-o", "none/out.csv"});
+  shown.run({"predict"});
+  shown.compare_with("predict.txt");
+  CHECK(fs::read_file(folder.path("out.json")) == "{\"predictions\": [12.5, 7.0, 1.0]}\n");
+  CHECK(fs::read_file(folder.path("out.csv")) == "prediction\n12.5\n7\n1\n");
+  test::ProcessOptions options;
+  options.in = "a,k\n1,x\n";
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"predict", "m.mlrt"}, {"predict", "m.mlrt", "-", "-o", "-"}}) {
+    CHECK(test::run_mlrt(folder.path(), words, options).out == "prediction\n11\n");
+  }
 }
 
 TEST_CASE("the commands on the store print what they are expected to") {
@@ -256,9 +300,9 @@ TEST_CASE("each command has a help text with an example") {
   Transcript shown(folder.path());
   shown.run({"--help"});
   const std::vector<std::vector<std::string>> commands = {
-      {"experiments"}, {"runs"},   {"artifacts"}, {"models"},    {"serve"},
-      {"server"},      {"sql"},    {"gc"},        {"limits"},    {"doctor"},
-      {"import"},      {"export"}, {"types"},     {"completion"}};
+      {"experiments"}, {"runs"},   {"artifacts"}, {"models"}, {"predict"},
+      {"serve"},       {"server"}, {"sql"},       {"gc"},     {"limits"},
+      {"doctor"},      {"import"}, {"export"},    {"types"},  {"completion"}};
   std::vector<std::string> names;
   for (std::vector<std::string> words : commands) {
     names.push_back(words.front());

@@ -134,6 +134,14 @@ TEST_CASE("settings that are none end the server before it listens") {
                1,
                "mlrt: bad.lua: there is no setting 'prot'; did you"},
            Row{{"--artifacts-destination", "s3://b/x"}, {}, 1, "mlrt: Invalid artifact_location"},
+           Row{{"--artifacts-destination", "bad.lua/x"},
+               {},
+               5,
+               "mlrt: artifacts cannot be kept in '"},
+           Row{{"--artifacts-destination", "/proc/none"},
+               {},
+               5,
+               "mlrt: artifacts cannot be kept in '/proc/none': "},
            Row{{"--read-only"}, {}, 3, "mlrt: "},
        }) {
     ProcessOptions options;
@@ -146,6 +154,41 @@ TEST_CASE("settings that are none end the server before it listens") {
     CHECK(result.err.find(row.error) == 0);
     CHECK(result.out.empty());
   }
+  CHECK_FALSE(fs::exists(folder.path("s.db")));
+}
+
+TEST_CASE("the store keeps the server's artifacts destination for all commands and scripts") {
+  TempDir folder;
+  save_model(test::make_cli_model(), folder.path("m.mlrt"));
+  std::string id;
+  {
+    Process process(mlrt_command({"server", "--store", "e.db", "--port", "0",
+                                  "--artifacts-destination", "arts"}),
+                    server_test_in(folder));
+    const std::string url = server_test_url(process);
+    const Json run = server_test_post(url, "runs/create", R"({"experiment_id": "0"})");
+    id = run["run"]["info"]["run_id"].get<std::string>();
+    const std::string artifact =
+        url + "/api/2.0/mlflow-artifacts/artifacts/0/" + id + "/artifacts/a.txt";
+    CHECK(http_request("PUT", artifact, {}, "hello").status == 200);
+    server_test_stop(process);
+  }
+  CHECK(run_mlrt(folder.path(), {"--store", "e.db", "artifacts", "list", id}).out.find("a.txt") !=
+        std::string::npos);
+  CHECK(
+      run_mlrt(folder.path(), {"--store", "e.db", "models", "register", "m.mlrt", "m"}).exit_code ==
+      0);
+  CHECK(fs::list(folder.path("arts/models")).size() == 1);
+  CHECK_FALSE(fs::exists(folder.path("e-artifacts")));
+  // A server that only reads changes no settings either.
+  Process process(mlrt_command({"server", "--store", "e.db", "--port", "0", "--read-only",
+                                "--artifacts-destination", "other"}),
+                  server_test_in(folder));
+  server_test_url(process);
+  CHECK(process.output().find("artifacts  " + folder.path("other") + "\n") != std::string::npos);
+  server_test_stop(process);
+  CHECK_FALSE(fs::exists(folder.path("other")));
+  CHECK(Session(folder.path("e.db")).tracking().artifact_root() == folder.path("arts"));
 }
 
 TEST_CASE("a read-only server shows what there is and refuses to change it") {

@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/error.hpp"
 #include "core/fs.hpp"
+#include "core/text.hpp"
 
 namespace mlrt {
 namespace test {
@@ -121,6 +123,21 @@ Run& CrashWriter::run() {
   return *run_;
 }
 
+// A transaction that outgrows SQLite's cache and is then refused for its last parameter.
+void CrashWriter::refuse_many_params(const std::string& known) {
+  std::vector<Param> params;
+  for (int i = 0; i < 1500; ++i)
+    params.push_back({"refused " + std::to_string(i), std::string(2000, 'r')});
+  params.push_back({known, "another value"});
+  try {
+    run().log_params(params);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInvalidParameter) return;
+    throw;
+  }
+  crash_require(false, "a parameter was changed");
+}
+
 std::string CrashWriter::perform(const PlannedAction& action) {
   switch (action.kind) {
     case CrashAction::kStartRun: {
@@ -169,6 +186,7 @@ std::string CrashWriter::perform(const PlannedAction& action) {
     }
     case CrashAction::kParam:
       run().log_param(action.key, action.value);
+      if (ends_with(action.key, "77")) refuse_many_params(action.key);
       break;
     case CrashAction::kTag:
       run().set_tag(action.key, action.value);

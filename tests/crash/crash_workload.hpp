@@ -82,6 +82,7 @@ class CrashWriter {
 
  private:
   Run& run();
+  void refuse_many_params(const std::string& known);
 
   Session session_;
   int writer_;

@@ -240,7 +240,10 @@ void run_damage_loop(const std::string& base, const std::string& folder, Damaged
                 what + ": first " + std::to_string(code) + ", then " + std::to_string(second) +
                     ": " + output + again);
   if (kind == DamagedFile::kDatabase || code == 11) return;
-  mlrt::test::require_clean_close(store);
+  // A log that has lost all runs of a journal leaves a store which that one does not belong to.
+  const bool leaves_journal =
+      kind == DamagedFile::kLog && output.find("a journal of another store") != std::string::npos;
+  if (!leaves_journal) mlrt::test::require_clean_close(store);
   const std::string found = mlrt::test::check_store_integrity(store);
   crash_require(found == "ok" || kind == DamagedFile::kLog, what + ": integrity_check: " + found);
 }

@@ -111,7 +111,8 @@ class PowerPlan {
         Session session(store);
         for (const CrashLedger& ledger : ledgers_) ledger.check(session);
       }
-      mlrt::test::require_clean_close(store);
+      // Where all runs of a journal were lost it is left alone, as one of another store.
+      if (promised > 0) mlrt::test::require_clean_close(store);
       const std::string found = mlrt::test::check_store_integrity(store);
       crash_require(found == "ok", "integrity_check: " + found);
     } catch (const std::exception& error) {

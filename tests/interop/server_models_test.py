@@ -2,10 +2,12 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import time
 import unittest
 import warnings
+import zipfile
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_PYTHON_REFRESH="quiet", TQDM_DISABLE="1")
 warnings.simplefilter("ignore")
@@ -15,6 +17,7 @@ import mlflow  # noqa: E402
 import numpy  # noqa: E402
 import server_support  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
+from mlflow.utils.rest_utils import http_request  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 
@@ -83,6 +86,34 @@ class Models(unittest.TestCase):
             self.assertEqual((str(first.status), first.metrics[0].key), ("READY", "acc"))
             self.assertIn("churn", first.tags["mlflow.modelVersions"])
             self.assertEqual([o.model_id for o in mlflow.get_run(run_id).outputs.model_outputs], [first.model_id])
+
+    def test_a_version_whose_source_is_a_run_is_loaded(self):
+        mlflow.set_experiment("of runs")
+        model = LinearRegression().fit(self.features, self.labels)
+        with mlflow.start_run() as run:
+            self.log(model, "reg")
+        self.client.create_registered_model("of run")
+        source = f"runs:/{run.info.run_id}/reg"
+        answer = http_request(self.client._tracking_client.store.get_host_creds(),
+                              "/api/2.0/mlflow/model-versions/create", "POST",
+                              json={"name": "of run", "source": source, "run_id": run.info.run_id})
+        self.assertEqual(answer.status_code, 200, answer.text)
+        loaded = mlflow.sklearn.load_model("models:/of run/1")
+        self.assertEqual(loaded.coef_.tolist(), model.coef_.tolist())
+
+    def test_a_bundle_that_the_command_line_registered_downloads_as_a_folder(self):
+        code = ("local mlrt = require 'mlrt'\n"
+                "local d = mlrt.table {{a = 1, y = 0}, {a = 2, y = 0}, {a = 3, y = 1}, {a = 4, y = 1}}\n"
+                "mlrt.logistic_regression(d, {label = 'y', l2 = 1, standardize = {'a'}}):save('m.mlrt')")
+        store = self.server.folder / "mlrt.db"
+        for words in (["-e", code], ["models", "register", "m.mlrt", "bundled", "--store", store]):
+            subprocess.run([os.environ["MLRT"], *map(str, words)], check=True, capture_output=True)
+        folder = pathlib.Path(mlflow.artifacts.download_artifacts("models:/bundled/1"))
+        with zipfile.ZipFile("m.mlrt") as bundle:
+            entries = {name: bundle.read(name) for name in bundle.namelist() if name != "MANIFEST.sha256"}
+        self.assertIn("MLmodel", entries)
+        for name, content in entries.items():
+            self.assertEqual((folder / name).read_bytes(), content, name)
 
     def test_a_missing_file_of_a_model_fails_at_once(self):
         mlflow.set_experiment("missing")

@@ -214,6 +214,39 @@ TEST_CASE("while a hook hangs where Lua cannot stop it, requests do not queue up
   std::this_thread::sleep_for(std::chrono::milliseconds(start_ms + 3500 - monotonic_ms()));
 }
 
+TEST_CASE("a hook for an event that takes long holds requests up for a moment only") {
+  const ServerConfigQuiet quiet;
+  TempDir folder;
+  ServerHookLimits limits;
+  limits.request_ms = 50;
+  limits.event_ms = 1500;
+  const ServerConfig config = config_test_load(folder, R"(
+      return {on_request = function(r) end, on_run_end = function(run) while true do end end})",
+                                               limits);
+  const std::int64_t start_ms = monotonic_ms();
+  config.hooks->on_run_end(mlrt::RunRecord());
+  for (int i = 0; i < 40; ++i) CHECK(config_test_ask(*config.hooks, "/x") == "goes on");
+  CHECK(monotonic_ms() - start_ms < 1000);
+}
+
+TEST_CASE("a hook that had too much memory gets what is left by it the next time") {
+  const ServerConfigQuiet quiet;
+  TempDir folder;
+  const ServerConfig config = config_test_load(folder, R"(
+      return {on_request = function(r)
+        if r.path == "/much" then
+          local kept = {}
+          for i = 1, 100 do kept[i] = string.rep("x", 1 << 20) .. i end
+        end
+        return 400 + #string.rep("x", 20 << 20) // (20 << 20), "enough"
+      end})",
+                                               config_test_patient());
+  for (int i = 0; i < 3; ++i) {
+    CHECK(config_test_ask(*config.hooks, "/much") == "goes on");
+    CHECK(config_test_ask(*config.hooks, "/little") == "401 enough");
+  }
+}
+
 TEST_CASE("events come one after the other, and the hooks may use the server's store") {
   TempDir folder;
   const std::string out = folder.path("out.txt");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bundle/bundle.hpp"
 #include "core/fs.hpp"
 #include "core/hash.hpp"
 #include "core/json.hpp"
@@ -283,6 +284,63 @@ TEST_CASE("files of a model version are read from its bundle, and never from els
   test.session.registry().create_version(version);
   const HttpResponse refused = test.call("GET", get + "2&path=hostname");
   CHECK(refused.status == 403);
+}
+
+TEST_CASE("a bundle of the registry is a folder of its files to clients") {
+  ArtifactRoutesTest test;
+  save_model(*test::make_scoring_model(), test.folder.path("m.mlrt"));
+  const std::string bundle =
+      fs::basename(test.session.register_model(test.folder.path("m.mlrt"), "m").source);
+  const auto files = open_model_files(test.folder.path("m.mlrt"));
+  const std::string list = std::string(kArtifactTestApi) + "?path=models/" + bundle;
+  const std::string get = std::string(kArtifactTestApi) + "/models/" + bundle;
+  std::size_t seen = 0;
+  const auto walk = [&](const auto& self, const std::string& below) -> void {
+    const Json listed = test.list(list + below);
+    for (const Json& entry : listed.at("files")) {
+      const std::string path = below + "/" + entry["path"].get<std::string>();
+      if (entry["is_dir"] == true) {
+        self(self, path);
+        CHECK(test.call("GET", get + path).status == 404);
+        continue;
+      }
+      ++seen;
+      const HttpResponse file = test.call("GET", get + path);
+      CHECK(file.status == 200);
+      CHECK(artifact_test_body(file) == files->read(path.substr(1)));
+      CHECK(entry["file_size"] == file.body.size());
+      CHECK(test.list(list + path) == Json::object());
+    }
+  };
+  walk(walk, "");
+  CHECK(seen == files->names().size());
+  CHECK(seen > 1);
+  // As a whole it is still the file that it is.
+  CHECK(artifact_test_body(test.call("GET", get)) == fs::read_file(test.folder.path("m.mlrt")));
+  CHECK(test.call("GET", get + "/none").status == 404);
+  CHECK(test.call("GET", get + "/../" + bundle).status == 400);
+  CHECK(test.call("PUT", get + "/MLmodel", "x").status == 400);
+}
+
+TEST_CASE("a place that no file can have is 400, at once and without the server's paths") {
+  ArtifactRoutesTest test;
+  const std::string longest(255, 'n'), longer(256, 'n');
+  CHECK(test.call("PUT", test.root("/" + longest + "/" + longest), "x").status == 200);
+  CHECK(artifact_test_body(test.call("GET", test.root("/" + longest + "/" + longest))) == "x");
+  CHECK(test.call("PUT", test.root("/c.bin"), "x").status == 200);
+  const std::string small = "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=" + test.run.id();
+  for (const std::string& path :
+       {longer, longer + "/x", "d/" + longer, std::string("c.bin/x"), std::string("c.bin/x/y"),
+        std::string(".mlrt-0123456789abcdef.tmp"), std::string(".mlrt-0123456789abcdef.tmp/x"),
+        std::string("d/.x.0123456789abcdef.tmp")}) {
+    CAPTURE(path);
+    for (const HttpResponse& answer : {test.call("PUT", test.root("/" + path), "x"),
+                                       test.call("POST", small + "&path=" + path, "x")}) {
+      const std::string text = artifact_test_error(answer);
+      CHECK(artifact_test_begins(text, "400 INVALID_PARAMETER_VALUE Invalid path"));
+      CHECK(text.find(test.folder.path("")) == std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("the small upload of the pages takes at most 10 MB") {

@@ -1,9 +1,13 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
 
+#include "core/fs.hpp"
 #include "server/rest_testing.hpp"
+#include "server/scoring_model.hpp"
+#include "server/tracking_server.hpp"
 
 using mlrt::Json;
 using mlrt::test::RestAnswer;
@@ -26,6 +30,10 @@ std::string rest_new_version(const RestServer& server, const std::string& name,
                   {{"name", name}, {"source", "runs:/" + run_id + "/model"}, {"run_id", run_id}});
   REQUIRE_MESSAGE(answer.status == 200, answer.text);
   return answer.json["model_version"]["version"];
+}
+
+void rest_new_registered(const RestServer& server, const char* name) {
+  REQUIRE(server.post("/registered-models/create", {{"name", name}}).status == 200);
 }
 
 }  // namespace
@@ -172,7 +180,7 @@ TEST_CASE("a registered model lives its life over the protocol") {
           .call("DELETE", "/model-versions/delete-tag", R"({"name":"rm","version":"1","key":"k"})")
           .text == "{}");
   CHECK(server.get("/model-versions/get-download-uri?name=rm&version=1").json ==
-        Json{{"artifact_uri", "runs:/" + run + "/model"}});
+        Json{{"artifact_uri", "mlflow-artifacts:/0/" + run + "/artifacts/model"}});
   CHECK(server.get("/model-versions/get?name=rm&version=abc").message() ==
         "Parameter 'version' must be an integer, got 'abc'.");
   const RestAnswer absent = server.get("/model-versions/get?name=rm&version=7");
@@ -277,4 +285,86 @@ TEST_CASE("a new version is told") {
   rest_new_version(server, "rm", run);
   server.post("/model-versions/create", {{"name", "rm"}, {"source", "/etc"}});
   CHECK(told == std::vector<std::string>{"rm/1"});
+}
+
+TEST_CASE(
+    "clients are told where the files of a run's model are, also if a logged model has them") {
+  RestServer server;
+  mlrt::Session& session = server.context.session;
+  const std::string run = server.create_run("0");
+  session.artifacts().log_bytes(run, "x", "model/MLmodel");
+  rest_new_registered(server, "rr");
+  rest_new_version(server, "rr", run);
+  const std::string get = "/model-versions/get-download-uri?version=1&name=";
+  CHECK(server.get(get + "rr").json["artifact_uri"] ==
+        "mlflow-artifacts:/0/" + run + "/artifacts/model");
+
+  mlrt::LoggedModels::NewModel wanted;
+  wanted.name = "model";
+  wanted.source_run_id = server.create_run("0");
+  const std::string id = session.logged_models().create(wanted).model_id;
+  session.artifacts().log_bytes(id, "x", "MLmodel");
+  REQUIRE(server
+              .call("PATCH", "/logged-models/" + id,
+                    Json{{"model_id", id}, {"status", "LOGGED_MODEL_READY"}}.dump())
+              .status == 200);
+  rest_new_registered(server, "lm");
+  rest_new_version(server, "lm", wanted.source_run_id);
+  CHECK(server.get(get + "lm").json["artifact_uri"] ==
+        "mlflow-artifacts:/0/models/" + id + "/artifacts");
+}
+
+TEST_CASE("a bundle of the registry is found however the store's path is spelled, and in a copy") {
+  mlrt::test::TempDir folder;
+  const std::string bundle = folder.path("m.mlrt");
+  mlrt::save_model(*mlrt::test::make_scoring_model(), bundle);
+  mlrt::fs::make_folders(folder.path("w"));
+  mlrt::Session(folder.path("w/w.db")).register_model(bundle, "tt");
+  REQUIRE(symlink(folder.path("w").c_str(), folder.path("link").c_str()) == 0);
+  mlrt::fs::make_folders(folder.path("copy/w-artifacts/models"));
+  for (const std::string& file : mlrt::fs::list_files_below(folder.path("w"))) {
+    mlrt::fs::copy_file(folder.path("w/" + file), folder.path("copy/" + file));
+  }
+  for (const char* store : {"w/w.db", "link/w.db", "w/../w/w.db", "copy/w.db"}) {
+    CAPTURE(store);
+    mlrt::Session session(folder.path(store));
+    mlrt::Router router = mlrt::make_tracking_router(session, {});
+    const auto get = [&](const std::string& target) {
+      mlrt::HttpRequest request;
+      request.method = "GET";
+      request.target = target;
+      mlrt::parse_http_target(request);
+      return router.handle(request);
+    };
+    const mlrt::HttpResponse uri =
+        get("/api/2.0/mlflow/model-versions/get-download-uri?name=tt&version=1");
+    CHECK(uri.body.find("mlflow-artifacts:/models/") != std::string::npos);
+    const mlrt::HttpResponse file =
+        get("/model-versions/get-artifact?name=tt&version=1&path=MLmodel");
+    CHECK(file.status == 200);
+    CHECK(file.body.find("flavors:") != std::string::npos);
+  }
+}
+
+TEST_CASE("the registry's history names who asked, or from where") {
+  RestServer server;
+  const auto create = [&](const char* name, const char* authorization) {
+    mlrt::HttpRequest request;
+    request.method = "POST";
+    request.target = "/api/2.0/mlflow/registered-models/create";
+    request.headers.emplace_back("Content-Type", "application/json");
+    if (*authorization != '\0') request.headers.emplace_back("Authorization", authorization);
+    request.body = Json{{"name", name}}.dump();
+    request.remote_address = "127.0.0.1";
+    REQUIRE(server.send(request).status == 200);
+    return server.context.session.registry().history(name).at(0).user;
+  };
+  CHECK(create("a", "") == "REST 127.0.0.1");
+  CHECK(create("b", "Basic YW5uOnNlY3JldA==") == "ann");  // ann:secret
+  CHECK(create("c", "basic YW5u") == "ann");
+  CHECK(create("d", "Basic OnNlY3JldA==") == "REST 127.0.0.1");  // :secret
+  CHECK(create("e", "Basic ***") == "REST 127.0.0.1");
+  CHECK(create("f", "Basic YQpiOnM=") == "REST 127.0.0.1");  // a line break
+  CHECK(create("g", "Bearer YW5uOnNlY3JldA==") == "REST 127.0.0.1");
+  CHECK(create("h", "Basic") == "REST 127.0.0.1");
 }

@@ -413,3 +413,35 @@ TEST_CASE("the end of a run is told, its resuming is not") {
   server.post("/runs/update", {{"run_id", id}, {"status", "KILLED"}});
   CHECK(ended == std::vector<std::string>{id});
 }
+
+TEST_CASE("runs are found by the artifact_uri that the server gave them") {
+  const RestServer server;
+  const std::string run = server.create_run("0");
+  server.create_run("0");
+  const Json made =
+      server
+          .post("/experiments/create",
+                {{"name", "elsewhere"}, {"artifact_location", "mlflow-artifacts:/own/place"}})
+          .json;
+  const std::string other = server.create_run(made["experiment_id"]);
+  const auto found = [&](const std::string& filter) {
+    const RestAnswer answer =
+        server.post("/runs/search", {{"experiment_ids", {"0", made["experiment_id"]}},
+                                     {"filter", filter},
+                                     {"order_by", {"artifact_uri"}}});
+    REQUIRE_MESSAGE(answer.status == 200, answer.text);
+    return answer.json.value("runs", Json::array());
+  };
+  for (const std::string& id : {run, other}) {
+    const std::string uri =
+        server.get("/runs/get?run_id=" + id).json["run"]["info"]["artifact_uri"];
+    CHECK(uri.find("mlflow-artifacts:/") == 0);
+    const Json runs = found("artifact_uri = '" + uri + "'");
+    REQUIRE(runs.size() == 1);
+    CHECK(runs[0]["info"]["run_id"] == id);
+    CHECK(found("artifact_uri != '" + uri + "'").size() == 2);
+  }
+  CHECK(found("artifact_uri LIKE 'mlflow-artifacts:/%'").size() == 3);
+  CHECK(found("artifact_uri LIKE 'mlflow-artifacts:/0/%'").size() == 2);
+  CHECK(found("artifact_uri LIKE '" + server.root + "%'").empty());
+}

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/fs.hpp"
@@ -69,6 +71,10 @@ std::string tracking_test_refusal(const TrackingServerOptions& options) {
 TEST_CASE("the server says that it is well, its version and what it can do") {
   TrackingTestRouter server;
   CHECK(server.call("GET", "/health").body == "OK");
+  const HttpResponse front = server.call("GET", "/");
+  CHECK(front.status == 200);
+  CHECK(front.content_type == "text/plain; charset=utf-8");
+  CHECK(front.body.find("/api/2.0/mlflow") != std::string::npos);
   CHECK(server.call("GET", "/version").status == 200);
   CHECK_FALSE(server.call("GET", "/version").body.empty());
   const HttpResponse info = server.call("GET", "/api/3.0/mlflow/server-info");
@@ -184,6 +190,38 @@ TEST_CASE("a server on a port of its own answers until it is stopped") {
   server.stop();
   CHECK_THROWS_AS(http_request("GET", server.url() + "/health"), Error);
   server.stop();
+}
+
+TEST_CASE("what the system refuses is told without the server's paths") {
+  set_log(LogLevel::kOff, LogFormat::kText);
+  TrackingTestRouter server;
+  Run run = server.session.start_run("r");
+  const std::string path = "/api/2.0/mlflow-artifacts/artifacts/0/" + run.id() + "/artifacts/a/b";
+  for (const auto& [op, error, status] :
+       {std::tuple{fs::Op::kMakeFolder, EACCES, 403}, std::tuple{fs::Op::kRename, EIO, 500},
+        std::tuple{fs::Op::kMakeFolder, ENAMETOOLONG, 400}}) {
+    fs::set_fault_hook([fault = op, number = error](fs::Op at, const std::string& file) {
+      return at == fault && file.find("mlrt-artifacts") != std::string::npos ? number : 0;
+    });
+    const HttpResponse answer = server.call("PUT", path, "bytes");
+    fs::set_fault_hook(nullptr);
+    CHECK(answer.status == status);
+    CHECK_MESSAGE(answer.body.find(server.folder.path()) == std::string::npos, answer.body);
+    CHECK(answer.body.find("mlflow-artifacts:") != std::string::npos);
+  }
+  set_log(LogLevel::kWarn, LogFormat::kText);
+}
+
+TEST_CASE("a host in brackets is listened on, and two Origins are one too many") {
+  TempDir folder;
+  TrackingServerOptions options;
+  options.port = 0;
+  options.host = "[127.0.0.1]";
+  TrackingServer server(Session(folder.path("mlrt.db")), options);
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/health";
+  CHECK(http_request("GET", url, {{"Origin", "http://localhost"}}).body == "OK");
+  CHECK(http_request("GET", url, {{"Origin", "http://localhost"}, {"Origin", "http://localhost"}})
+            .status == 400);
 }
 
 }  // namespace mlrt

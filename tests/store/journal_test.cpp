@@ -315,6 +315,67 @@ TEST_CASE("a writer that removed its files goes on with the numbers that follow"
   CHECK_FALSE(fs::exists(mlrt::journal_folder(store)));
 }
 
+TEST_CASE("files that were removed come back with what was appended to the last segment") {
+  mlrt::test::TempDir folder;
+  const std::string store = folder.path("x.db");
+  const std::string journals = mlrt::journal_folder(store);
+  for (const bool mapped : {true, false}) {
+    CAPTURE(mapped);
+    JournalWriter writer(store, kJournalTestId, journal_test_options(4, mapped, 4));
+    CHECK_FALSE(writer.restore_files());
+    append_journal(writer, 10);
+    CHECK_FALSE(writer.restore_files());
+    const std::uint64_t segment = writer.segment();
+    fs::remove_tree(journals);
+    CHECK(writer.restore_files());
+    CHECK_FALSE(writer.restore_files());
+    CHECK(writer.segment() == segment);
+    append_journal(writer, 1);
+    CHECK(read_journal_slots(store, kJournalTestId).numbers == journal_numbers(9, 12));
+    auto lock = JournalLock::open(store, kJournalTestId);
+    REQUIRE(lock);
+    CHECK(lock->writer_is_alive());
+    lock.reset();
+    // The next segment brings them back too.
+    fs::remove_tree(journals);
+    append_journal(writer, 2);
+    CHECK(read_journal_slots(store, kJournalTestId).numbers == journal_numbers(9, 14));
+    fs::remove_file(mlrt::journal_lock_path(store, kJournalTestId));
+    CHECK(writer.restore_files());
+    CHECK(JournalLock::open(store, kJournalTestId)->writer_is_alive());
+
+    const int errors = fail_each_journal_call(
+        false, [&] { fs::remove_tree(journals); }, [&] { writer.restore_files(); },
+        [&](bool) {
+          for (const std::string& name : journal_file_names(store))
+            CHECK_FALSE(fs::is_temporary_name(name));
+          writer.restore_files();
+          CHECK(read_journal_slots(store, kJournalTestId).numbers == journal_numbers(13, 14));
+        });
+    CHECK(errors >= 8);
+    writer.leave_segment();
+    CHECK(writer.room() == 0);
+    append_journal(writer, 1);
+    CHECK(read_journal_slots(store, kJournalTestId).numbers == journal_numbers(13, 15));
+    writer.remove();
+  }
+}
+
+TEST_CASE("a journal whose folder cannot be made anew says so, and keeps what it has") {
+  mlrt::test::TempDir folder;
+  const std::string inner = folder.path("inner"), store = fs::join(inner, "x.db");
+  fs::make_folders(inner);
+  JournalWriter writer(store, kJournalTestId, journal_test_options(4));
+  append_journal(writer, 4);
+  fs::remove_tree(inner);
+  const Caught error = caught([&] { writer.begin_segment(); });
+  CHECK(error.code == mlrt::ErrorCode::kIo);
+  CHECK(error.has("were removed and cannot be made anew"));
+  fs::make_folders(inner);
+  append_journal(writer, 1);
+  CHECK(read_journal_slots(store, kJournalTestId).numbers == journal_numbers(1, 6));
+}
+
 TEST_CASE("each bit of a segment that flips costs the slot it is in and no other") {
   mlrt::test::TempDir folder;
   const std::string store = folder.path("x.db");

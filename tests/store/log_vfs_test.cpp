@@ -49,7 +49,9 @@ TEST_CASE("what was committed is in the log's file when the commit returns, what
   connection->execute("CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT)");
   std::int64_t rows = 0;
   for (const std::int64_t count : {1, 1, 50, 300, 3000, 1, 20000, 1}) {
+    connection->execute("BEGIN IMMEDIATE");
     log_add_rows(*connection, count);
+    connection->commit();
     rows += count;
     CHECK(log_rows_in_copy(dir, path) == rows);
   }
@@ -72,8 +74,36 @@ TEST_CASE("a transaction that outgrows the cache reads what it wrote, and can be
   connection->execute("BEGIN");
   log_add_rows(*connection, 500);
   connection->execute("UPDATE t SET word = 'x' || word");  // pages of the log are written again
-  connection->execute("COMMIT");
+  connection->commit();
   CHECK(log_rows_in_copy(dir, path) == 600);
+}
+
+TEST_CASE("what was taken back after an overflow of the cache never comes into the log again") {
+  for (const bool reads : {true, false}) {
+    CAPTURE(reads);
+    TempDir dir;
+    const std::string path = dir.path("a.db");
+    auto one = log_open_store(path);
+    one->execute("CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT)");
+    log_add_rows(*one, 20000);
+    one->query_text("PRAGMA wal_checkpoint(TRUNCATE)");  // the log begins anew, without page 1
+    one->execute("PRAGMA cache_size = 10");
+    auto two = log_open_store(path);
+    one->execute("BEGIN IMMEDIATE");
+    one->execute("UPDATE t SET word = 'y' WHERE id < 3000");
+    one->execute("ROLLBACK");
+    two->execute("BEGIN IMMEDIATE");
+    two->execute("UPDATE t SET word = 'z' WHERE id < 3000");
+    two->commit();
+    if (reads) {
+      CHECK(one->query_integer("SELECT count(*) FROM t WHERE word = 'z'") == 2999);
+    } else {
+      one.reset();
+    }
+    CHECK(two->query_integer("SELECT count(*) FROM t WHERE word = 'z'") == 2999);
+    CHECK(two->query_text("PRAGMA integrity_check") == "ok");
+    CHECK(log_rows_in_copy(dir, path) == 20000);
+  }
 }
 
 TEST_CASE("two who write to one log in turn do not overwrite each other") {
@@ -83,7 +113,10 @@ TEST_CASE("two who write to one log in turn do not overwrite each other") {
   one->execute("CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT)");
   const auto two = log_open_store(path);
   for (std::int64_t i = 1; i <= 20; ++i) {
-    log_add_rows(i % 3 == 0 ? *one : *two, 7 * i);
+    StoreConnection& writer = i % 3 == 0 ? *one : *two;
+    writer.execute("BEGIN IMMEDIATE");
+    log_add_rows(writer, 7 * i);
+    writer.commit();
     CHECK((i % 2 == 0 ? one : two)->query_integer("SELECT count(*) FROM t") == 7 * i * (i + 1) / 2);
   }
   CHECK(log_rows_in_copy(dir, path) == 7 * 210);

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -323,6 +324,113 @@ TEST_CASE_FIXTURE(FolderFixture, "a segment that is missing is told, and the nex
   CHECK(fold_as_writer());
   CHECK(errors.count("a journal is damaged") == 1);
   CHECK(steps() == FolderSteps{1, 3});
+}
+
+TEST_CASE_FIXTURE(FolderFixture, "files that are missing at the end are told, once") {
+  writer = new_writer(8);
+  define(0, run, "a");
+  point(0, 1);
+  writer->begin_segment();
+  define(0, run, "a");
+  point(0, 2);
+  SUBCASE("the last one") {
+    mlrt::fs::remove_file(mlrt::find_segments(path, kFolderTestId).at(1).path);
+    CHECK(folder.fold(*database, writer->next(), -1, false));
+    CHECK(stored_points(*database) == 1);
+  }
+  SUBCASE("all") {
+    mlrt::fs::remove_tree(mlrt::journal_folder(path));
+    CHECK_FALSE(folder.fold(*database, writer->next(), -1, false));
+  }
+  CHECK(folder.met().misses_slots);
+  CHECK_FALSE(folder.met().has_lost);
+  const StderrCapture errors;
+  CHECK(fold_as_writer());
+  CHECK(folder.met().has_lost);
+  CHECK(errors.count("a journal is damaged: a part of its metrics is lost") == 1);
+  CHECK_FALSE(fold_as_writer());
+  CHECK_FALSE(folder.met().has_lost);
+  CHECK(errors.count("journal") == 1 + errors.count("journal="));
+  CHECK(watermark() == writer->next() - 1);
+}
+
+TEST_CASE_FIXTURE(FolderFixture, "a journal of another store is left alone until it is back") {
+  const std::string other_path = dir.path("other.db");
+  TrackingStore other(Database::open(other_path), dir.path("artifacts"));
+  const std::string others[] = {other.create_run({}).run_id, other.create_run({}).run_id};
+  writer = new_writer(5);
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    define(i, others[i], "a");
+    point(i, 1);
+  }
+  writer.reset();
+  const StderrCapture errors;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(steps().empty());
+    CHECK(Database::open(path) != nullptr);
+    TrackingStore again(Database::open(path), dir.path("artifacts"));
+    CHECK(again.metric_history(run, "a").empty());
+  }
+  CHECK(errors.count("a journal of another store was left alone") == 1);
+  CHECK(errors.count("were dropped") == 0);
+  CHECK(watermark() == 0);
+  CHECK(stored_integer(*database, "SELECT count(*) FROM writers WHERE kind = 'live'") == 0);
+  REQUIRE(mlrt::find_segments(path, kFolderTestId).size() == 2);
+  REQUIRE(::rename(mlrt::journal_folder(path).c_str(), mlrt::journal_folder(other_path).c_str()) ==
+          0);
+  for (const std::string& run_id : others) CHECK(other.metric_history(run_id, "a").size() == 1);
+  CHECK_FALSE(mlrt::fs::exists(mlrt::journal_folder(other_path)));
+}
+
+TEST_CASE_FIXTURE(FolderFixture, "a journal with one run that the store has is its own") {
+  const std::string strange = "ffffffffffffffffffffffffffffffff";
+  define(0, strange, "a");
+  SUBCASE("behind very much of another run") {
+    writer = new_writer(20000);
+    define(0, strange, "a");
+    for (int i = 0; i < 50000; ++i) {
+      if (writer->room() == 0) define(0, strange, "a");
+      point(0, i);
+    }
+    writer->begin_segment();
+  }
+  SUBCASE("behind little") { point(0, 1); }
+  define(1, run, "a");
+  point(1, 7);
+  writer.reset();
+  const StderrCapture errors;
+  CHECK(steps() == FolderSteps{7});
+  CHECK(errors.count("were dropped") >= 1);
+  CHECK_FALSE(mlrt::fs::exists(mlrt::journal_folder(path)));
+}
+
+TEST_CASE_FIXTURE(FolderFixture, "a writer whose lock file was removed keeps its files") {
+  define(0, run, "a");
+  point(0, 1);
+  mlrt::fs::remove_file(mlrt::journal_lock_path(path, kFolderTestId));
+  MetricFolder heir(path, kFolderTestId);
+  CHECK(heir.writer_is_gone());
+  CHECK(heir.fold(*database, std::nullopt, -1));
+  CHECK(writer->restore_files());
+  heir.remove_files();
+  CHECK_FALSE(heir.writer_is_gone());
+  CHECK(mlrt::find_segments(path, kFolderTestId).size() == 1);
+}
+
+TEST_CASE_FIXTURE(FolderFixture, "a fold tells which runs take nothing any more") {
+  const std::string gone = "ffffffffffffffffffffffffffffffff", other = store.create_run({}).run_id;
+  store.delete_run(other);
+  define(0, run, "a");
+  define(1, gone, "a");
+  define(2, other, "a");
+  for (std::uint32_t i = 0; i < 3; ++i) point(i, 1);
+  const StderrCapture errors;
+  CHECK(fold_as_writer());
+  CHECK(folder.met().ended_runs == std::vector<std::string>{gone, other});
+  point(0, 2);
+  CHECK(fold_as_writer());
+  CHECK(folder.met().ended_runs.empty());
+  CHECK(stored_points(*database) == 3);
 }
 
 TEST_CASE_FIXTURE(FolderFixture, "metrics of a run that is really gone are dropped, and told") {

@@ -151,9 +151,11 @@ TEST_CASE_FIXTURE(JournalFixture, "the process that logs sees what it logged at 
   store->log_metrics(run, batch_of(50, 1000));
   CHECK(store.count(run, "m") == 1000);
   CHECK(store->run(run).metrics.at(0).value == 999);
-  CHECK(store->search_runs({}, {"metrics.m = 999", {}, {}, 0, ""}).items.size() == 1);
+  mlrt::SearchQuery query;
+  query.filter = "metrics.m = 999";
+  CHECK(store->search_runs({}, query).items.size() == 1);
   store->log_metric(*metrics, "m", 5, 2000);
-  CHECK(store->search_runs({}, {"metrics.m = 999", {}, {}, 0, ""}).items.empty());
+  CHECK(store->search_runs({}, query).items.empty());
   // Another opening in the same process, too.
   CHECK(OpenedStore(path)->metric_history(run, "m").size() == 1001);
 }
@@ -559,24 +561,49 @@ TEST_CASE_FIXTURE(JournalFixture, "metrics that reach a run deleted elsewhere ar
   ChildProcess writer([&] {
     OpenedStore store(path);
     const auto metrics = store->open_metrics(run);
-    for (int i = 0; i < 3; ++i) {
-      store->log_metric(*metrics, "m", i, i, 1000 + i);
-      told.say();
-      go.hear();
-    }
+    told.say();
+    go.hear();
+    store->log_metrics(run, batch_of(0, 3));
+    told.say();
+    go.hear();
   });
   OpenedStore store(path);
   told.hear();
   store->delete_run(run);
   go.say();
   told.hear();
-  CHECK(store.count(run, "m") == 2);
-  go.say();
-  told.hear();
+  CHECK(store.count(run, "m") == 3);
   go.say();
   CHECK(writer.succeeded());
   store->restore_run(run);
   CHECK(store.count(run, "m") == 3);
+}
+
+TEST_CASE_FIXTURE(JournalFixture, "a run deleted elsewhere takes no more metrics before long") {
+  OpenedStore store(path), other(path);
+  const std::string run = store.new_run(), purged = store.new_run();
+  const auto metrics = store->open_metrics(run), gone = store->open_metrics(purged);
+  const StderrCapture errors;
+  std::int64_t logged = 0;
+  Caught refused;
+  const auto is_refused = [&](RunMetrics& to) {
+    refused = caught([&] { store->log_metric(to, "m", static_cast<double>(logged), logged); });
+    if (refused.message.empty()) ++logged;
+    return !refused.message.empty();
+  };
+  other->delete_run(run);
+  CHECK(journal_wait_until([&] { return is_refused(*metrics); }));
+  CHECK(refused.code == ErrorCode::kInvalidParameter);
+  CHECK(refused.has("Current state is deleted"));
+  CHECK(caught([&] { store->open_metrics(run); }).has("Current state is deleted"));
+  other->restore_run(run);
+  CHECK_FALSE(is_refused(*metrics));
+  CHECK(store.count(run, "m") == logged);
+
+  other->delete_run(purged);
+  CHECK(other->collect_garbage().runs == 1);
+  CHECK(journal_wait_until([&] { return is_refused(*gone); }));
+  CHECK(refused.code == ErrorCode::kNotFound);
 }
 
 TEST_CASE_FIXTURE(JournalFixture, "metrics of a run that is really gone are dropped, no others") {
@@ -595,10 +622,8 @@ TEST_CASE_FIXTURE(JournalFixture, "metrics of a run that is really gone are drop
     go.hear();
     const auto gone = store->open_metrics(run, true);
     const auto kept = store->open_metrics(other);
-    for (int i = 5; i < 10; ++i) {
-      store->log_metric(*gone, "m", i, i, 1000 + i);
-      store->log_metric(*kept, "m", i, i, 1000 + i);
-    }
+    store->log_metrics(run, batch_of(5, 10));
+    store->log_metrics(other, batch_of(5, 10));
   });
   OpenedStore store(path);
   told.hear();
@@ -610,6 +635,55 @@ TEST_CASE_FIXTURE(JournalFixture, "metrics of a run that is really gone are drop
   CHECK(store.count(other, "m") == 5);
   CHECK(stored_points(*store.database) == 5);
   CHECK(errors.count("metrics of a run that the store does not have were dropped") >= 1);
+}
+
+// ---- files that somebody removes
+
+TEST_CASE_FIXTURE(JournalFixture, "a journal that is removed while it is written comes back") {
+  OpenedStore store(path), reader(path);
+  const std::string run = store.new_run();
+  const std::string folder = mlrt::journal_folder(path);
+  const StderrCapture errors;
+  store.log(run, "m", 0, 1);
+  mlrt::fs::remove_tree(folder);
+  store.log(run, "m", 1, 10000);
+  CHECK(store.count(run, "m") == 10000);
+  // Also when it waits for nothing else.
+  mlrt::fs::remove_tree(folder);
+  store.log(run, "m", 10000, 10001);
+  CHECK(journal_wait_until([&] { return stored_points(*reader.database) == 10001; }));
+  CHECK(mlrt::fs::exists(folder));
+  // And when another process takes the writer for dead.
+  for (int i = 1; i <= 20; ++i) {
+    for (const auto& files : mlrt::find_journals(path))
+      mlrt::fs::remove_file(mlrt::journal_lock_path(path, files.writer_id));
+    store.log(run, "m", 10000 + i, 10001 + i);
+    CHECK(reader.count(run, "m") >= 10000 + i);
+    CHECK(store.count(run, "m") == 10001 + i);
+  }
+  CHECK(errors.text().empty());
+  store.close();
+  reader.close();
+  CHECK(files() == kOneFile);
+}
+
+TEST_CASE_FIXTURE(JournalFixture, "files that are put in place of a journal's cost no more") {
+  OpenedStore store(path);
+  const std::string run = store.new_run();
+  store.log(run, "m", 0, 10);
+  CHECK(store.count(run, "m") == 10);
+  for (const auto& segment : mlrt::find_segments(path, mlrt::find_journals(path)[0].writer_id)) {
+    const std::string copy = mlrt::fs::read_file(segment.path);
+    mlrt::fs::write_file(segment.path, copy);
+  }
+  const StderrCapture errors;
+  store.log(run, "m", 10, 15);
+  CHECK(store.count(run, "m") == 10);
+  CHECK(errors.count("a part of its metrics is lost") == 1);
+  CHECK(errors.count("records=5") == 1);
+  store.log(run, "m", 15, 20);
+  CHECK(store.count(run, "m") == 15);
+  CHECK(errors.count("is lost") == 1);
 }
 
 // ---- keys and links

@@ -11,6 +11,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/fs.hpp"
 #include "core/log.hpp"
 #include "store/database.hpp"
 #include "tracking/metric_blocks.hpp"
@@ -219,6 +220,16 @@ bool MetricFolder::read(const std::vector<JournalSegment>& segments,
   return batch.complete >= batch.from;
 }
 
+// A store that was made after the journal began, and has none of its runs, is not the one that it
+// was written for.
+bool MetricFolder::is_of_another_store(Transaction& transaction,
+                                       const std::vector<JournalSegment>& segments) {
+  Statement row = transaction.query("SELECT creation_time FROM experiments WHERE experiment = 0");
+  const std::int64_t begun_ms = fs::modified_ms(journal_lock_path(store_path_, writer_id_));
+  return begun_ms != 0 && row.step() && begun_ms < row.integer(0) &&
+         has_no_known_run(transaction, segments);
+}
+
 // Of all that the journal names, not only of one batch.
 bool MetricFolder::has_no_known_run(Transaction& transaction,
                                     const std::vector<JournalSegment>& segments) {
@@ -280,7 +291,7 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
         if (run->second == 0 || row.integer(1) == 0) met_.ended_runs.push_back(group.run_id);
       }
       is_foreign_ = gone_ && folded_ == 0 && known == 0 && !runs.empty() &&
-                    has_no_known_run(transaction, segments);
+                    is_of_another_store(transaction, segments);
       MetricKeys keys(transaction);
       for (const Batch::Group& group : batch.groups) {
         const std::int64_t run = runs[group.run_id];
@@ -309,8 +320,9 @@ bool MetricFolder::fold(Database& database, std::optional<std::int64_t> until, i
     lock_.reset();  // it may be taken to where it belongs
     static std::atomic<bool> told{false};
     if (!told.exchange(true)) {
-      log_warn("a journal of another store was left alone: this one has none of its runs",
-               {{"store", store_path_}, {"journal", writer_id_}});
+      log_warn(
+          "a journal of another store was left alone: this one is newer and has none of its runs",
+          {{"store", store_path_}, {"journal", writer_id_}});
     }
     return false;
   }

@@ -62,6 +62,7 @@ class MetricFolder {
             Batch& batch);
   bool take_slot(const JournalSlot& slot, std::int64_t number, Batch& batch);
   bool is_lasting_gap(std::int64_t at);
+  bool is_of_another_store(Transaction& transaction, const std::vector<JournalSegment>& segments);
   bool has_no_known_run(Transaction& transaction, const std::vector<JournalSegment>& segments);
   void lock_folding();
 

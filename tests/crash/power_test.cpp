@@ -111,7 +111,7 @@ class PowerPlan {
         Session session(store);
         for (const CrashLedger& ledger : ledgers_) ledger.check(session);
       }
-      // Where all runs of a journal were lost it is left alone, as one of another store.
+      // Where the database itself was lost, the journal is left alone, as one of another store.
       if (promised > 0) mlrt::test::require_clean_close(store);
       const std::string found = mlrt::test::check_store_integrity(store);
       crash_require(found == "ok", "integrity_check: " + found);

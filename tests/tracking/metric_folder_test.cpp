@@ -114,6 +114,13 @@ FolderSteps folder_steps(std::int64_t from, std::int64_t until) {
 
 void folder_wait_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
+// As if it had been made after the journals that lie beside it.
+void make_newer(Database& database) {
+  Transaction transaction(database, Transaction::Mode::kWrite);
+  transaction.run("UPDATE experiments SET creation_time = creation_time + 10000");
+  transaction.commit();
+}
+
 }  // namespace
 
 // Readers of the store in these tests fold too, so what one fold does is looked at by SQL first.
@@ -354,6 +361,19 @@ TEST_CASE_FIXTURE(FolderFixture, "files that are missing at the end are told, on
   CHECK(watermark() == writer->next() - 1);
 }
 
+TEST_CASE_FIXTURE(FolderFixture,
+                  "metrics of runs that a store has lost do not keep their journal") {
+  writer = new_writer(5);
+  define(0, "ffffffffffffffffffffffffffffffff", "a");
+  point(0, 1);
+  writer.reset();
+  const StderrCapture errors;
+  TrackingStore again(Database::open(path), dir.path("artifacts"));
+  CHECK(again.metric_history(run, "a").empty());
+  CHECK(errors.count("were dropped") == 1);
+  CHECK_FALSE(mlrt::fs::exists(mlrt::journal_folder(path)));
+}
+
 TEST_CASE_FIXTURE(FolderFixture, "a journal of another store is left alone until it is back") {
   const std::string other_path = dir.path("other.db");
   TrackingStore other(Database::open(other_path), dir.path("artifacts"));
@@ -364,6 +384,7 @@ TEST_CASE_FIXTURE(FolderFixture, "a journal of another store is left alone until
     point(i, 1);
   }
   writer.reset();
+  make_newer(*database);
   const StderrCapture errors;
   for (int i = 0; i < 3; ++i) {
     CHECK(steps().empty());
@@ -398,6 +419,7 @@ TEST_CASE_FIXTURE(FolderFixture, "a journal with one run that the store has is i
   define(1, run, "a");
   point(1, 7);
   writer.reset();
+  make_newer(*database);
   const StderrCapture errors;
   CHECK(steps() == FolderSteps{7});
   CHECK(errors.count("were dropped") >= 1);

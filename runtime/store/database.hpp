@@ -57,7 +57,7 @@ class StoreCompanion {
 // Transaction. The child of a fork gets a connection, and an id as a writer, of its own.
 class Database final : private ForkParticipant {
  public:
-  ~Database();
+  ~Database() override;
   // Opens the store at `path`, creating it (but no folder) unless it must exist, and brings its
   // schema to today's. A file, or a folder, that the system lets us only read opens for reading.
   // Throws kNotFound (must exist and does not), kIo, kPermissionDenied, kUnavailable (locked for

@@ -204,8 +204,10 @@ def tidy(tally):
     files = sorted((ROOT / "runtime").rglob("*.cpp"))
 
     def one(path):
-        done = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build.folder), str(path)],
-                              capture_output=True, text=True, check=False)
+        # The database of commands is gcc's, whose options clang need not know.
+        command = ["clang-tidy-14", "--quiet", "--extra-arg=-Wno-ignored-optimization-argument",
+                   "-p", str(build.folder), str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         return path, done.returncode, done.stdout
 
     bad = 0

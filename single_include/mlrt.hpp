@@ -15027,6 +15027,7 @@ void Transaction::commit(bool in_small_steps) {
 
 // ---- store/journal.cpp
 #include <exception>
+#include <string_view>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "a journal's slots are written as they stand in memory: low byte first"
@@ -15035,7 +15036,7 @@ void Transaction::commit(bool in_small_steps) {
 namespace mlrt {
 namespace {
 
-constexpr char kJournalMagic[] = "mlrtjrn1";
+constexpr std::string_view kJournalMagic = "mlrtjrn1";
 constexpr int kJournalFolderTries = 100;
 
 }  // namespace
@@ -15158,7 +15159,7 @@ bool JournalWriter::create_segment(std::size_t bytes) {
   const std::uint64_t slots = bytes / kJournalSlotBytes - 1;
   checked.words = {static_cast<std::uint64_t>(next_), slots, 0};
   const std::uint64_t checksum = journal_checksum(seed_, 0, checked);
-  std::memcpy(header, kJournalMagic, 8);
+  kJournalMagic.copy(header, 8);
   std::memcpy(header + 8, &next_, 8);
   std::memcpy(header + 16, &slots, 8);
   std::memcpy(header + 24, &checksum, 8);
@@ -15747,8 +15748,6 @@ LogGathering::~LogGathering() {
 }  // namespace mlrt
 
 // ---- store/query.cpp
-#include <string_view>
-
 namespace mlrt {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "core/fs.hpp"
@@ -16,7 +17,7 @@
 namespace mlrt {
 namespace {
 
-constexpr char kJournalMagic[] = "mlrtjrn1";
+constexpr std::string_view kJournalMagic = "mlrtjrn1";
 constexpr int kJournalFolderTries = 100;
 
 }  // namespace
@@ -139,7 +140,7 @@ bool JournalWriter::create_segment(std::size_t bytes) {
   const std::uint64_t slots = bytes / kJournalSlotBytes - 1;
   checked.words = {static_cast<std::uint64_t>(next_), slots, 0};
   const std::uint64_t checksum = journal_checksum(seed_, 0, checked);
-  std::memcpy(header, kJournalMagic, 8);
+  kJournalMagic.copy(header, 8);
   std::memcpy(header + 8, &next_, 8);
   std::memcpy(header + 16, &slots, 8);
   std::memcpy(header + 24, &checksum, 8);

@@ -15,6 +15,8 @@ set(mlrt_third_party_cli dep_cli11)
 set(mlrt_small_layers api bundle cli core data lua net registry server store tracking)
 # But for what each logged metric goes through.
 set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/runtime/server/rest_document.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/server/rest_logging.cpp
   ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_blocks.cpp
   ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_folder.cpp
   ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_journal.cpp

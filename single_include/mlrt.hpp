@@ -4936,6 +4936,8 @@ void check_key(const std::string& key, const std::string& path);
 Param checked_param(const Param& param, const std::string& path);
 Tag checked_tag(const Tag& tag, const std::string& path);
 void check_metric(const Metric& metric, const std::string& path);
+// Each of them; `numbered`: a message names its place in the list.
+void check_metrics(const std::vector<Metric>& metrics, bool numbered);
 void check_dataset(const DatasetInput& dataset);  // with its tags
 void check_experiment_tag(const Tag& tag);        // a value that is too long is refused, not cut
 
@@ -6033,6 +6035,7 @@ std::int64_t rest_version_number(const RestRequest& request);
 void add_experiment_routes(Router& router, RestContext& context);
 void add_run_routes(Router& router, RestContext& context);
 void add_run_logging_routes(Router& router, RestContext& context);
+void add_run_link_routes(Router& router, RestContext& context);
 void add_metric_routes(Router& router, RestContext& context);
 void add_logged_model_routes(Router& router, RestContext& context);
 void add_registered_model_routes(Router& router, RestContext& context);
@@ -9050,6 +9053,7 @@ LogLevel parse_log_level(std::string_view name) {
 // ---- core/text.cpp
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace mlrt {
 namespace {
@@ -9221,7 +9225,14 @@ std::string quoted(std::string_view text, std::size_t max_size) {
 }
 
 bool is_utf8(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080u;
   for (std::size_t i = 0; i < text.size();) {
+    std::uint64_t eight = kHighBits;  // most text is ASCII
+    if (text.size() - i >= sizeof(eight)) std::memcpy(&eight, text.data() + i, sizeof(eight));
+    if ((eight & kHighBits) == 0) {
+      i += sizeof(eight);
+      continue;
+    }
     std::size_t size = utf8_sequence_size(text, i);
     if (size == 0) return false;
     i += size;
@@ -12032,7 +12043,6 @@ void raise_stop_event(int fd) {
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
-#include <cstring>
 #include <deque>
 #include <unordered_map>
 #include <unordered_set>
@@ -23468,6 +23478,14 @@ void rules_check_path_like(const std::string& name, const std::string& path) {
           std::string(rules_first_characters(normal, 300)) + "'");
 }
 
+// A short name without dots and slashes, of nothing else: what most metrics have and are. No rule
+// can refuse it.
+bool rules_is_plain_metric(const Metric& metric) {
+  return !metric.key.empty() && metric.key.size() <= kMaxKeyLength &&
+         rules_ascii_word(metric.key, "- :") && metric.timestamp_ms >= 0 &&
+         metric.model_id.empty() && metric.dataset_name.empty() && metric.dataset_digest.empty();
+}
+
 void rules_check_batch_limit(const char* entity, std::size_t limit, std::size_t count) {
   if (count <= limit) return;
   rules_refuse("A batch logging request can contain at most " + std::to_string(limit) + " " +
@@ -23542,6 +23560,13 @@ void check_metric(const Metric& metric, const std::string& path) {
   rules_check_length(metric.dataset_name, 500, rules_child_path(path, "dataset_name"));
   rules_check_utf8(metric.dataset_digest, rules_child_path(path, "dataset_digest"));
   rules_check_length(metric.dataset_digest, 36, rules_child_path(path, "dataset_digest"));
+}
+
+void check_metrics(const std::vector<Metric>& metrics, bool numbered) {
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    if (rules_is_plain_metric(metrics[i])) continue;
+    check_metric(metrics[i], numbered ? "metrics[" + std::to_string(i) + "]" : std::string());
+  }
 }
 
 void check_dataset(const DatasetInput& dataset) {
@@ -26701,13 +26726,14 @@ void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
   }
 }
 
-// `metrics` have their times.
 void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
-                            const std::vector<Metric>& metrics) {
+                            std::vector<Metric> metrics) {
+  const std::int64_t now = now_ms();
   std::vector<MetricRecord> records;
   records.reserve(metrics.size());
   std::set<std::string_view> models;
-  for (const Metric& metric : metrics) {
+  for (Metric& metric : metrics) {
+    if (metric.timestamp_ms == 0) metric.timestamp_ms = now;
     // Only a model that is there can have metrics: a mistyped id would lose them.
     if (!metric.model_id.empty() && models.insert(metric.model_id).second)
       find_logged_model(transaction, metric.model_id);
@@ -26716,39 +26742,31 @@ void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
   add_metrics(transaction, row.run, transaction.writer_id(), records);
 }
 
-struct TrackingBatch {
-  std::vector<Metric> metrics;
-  std::vector<Param> params;
-  std::vector<Tag> tags;
-};
-
 // Everything is checked before the store is asked for anything.
 void tracking_log(Database& database, MetricJournal& journal, const std::string& run_id,
-                  TrackingBatch batch, bool numbered) {
+                  const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                  const std::vector<Tag>& tags, bool numbered) {
   check_run_id(run_id);
-  const auto path = [numbered](const char* list, std::size_t i) {
-    return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
-  };
-  const std::int64_t now = now_ms();
-  for (std::size_t i = 0; i < batch.metrics.size(); ++i) {
-    check_metric(batch.metrics[i], path("metrics", i));
-    if (batch.metrics[i].timestamp_ms == 0) batch.metrics[i].timestamp_ms = now;
+  check_metrics(metrics, numbered);
+  std::vector<Param> kept_params;
+  kept_params.reserve(params.size());
+  for (const Param& param : params) {
+    kept_params.push_back(checked_param(
+        param, numbered ? "params[" + std::to_string(kept_params.size()) + "]" : std::string()));
   }
-  for (std::size_t i = 0; i < batch.params.size(); ++i)
-    batch.params[i] = checked_param(batch.params[i], path("params", i));
-  batch.tags = checked_tags(batch.tags, numbered);
-  check_unique_params(batch.params);
+  const std::vector<Tag> kept_tags = checked_tags(tags, numbered);
+  check_unique_params(kept_params);
 
-  if (batch.params.empty() && batch.tags.empty()) {
-    journal.log(*journal.open_run(run_id), batch.metrics);
+  if (params.empty() && tags.empty()) {
+    journal.log(*journal.open_run(run_id), metrics);
     return;
   }
   // All or nothing takes one transaction.
   Transaction transaction(database, Transaction::Mode::kWrite);
   const TrackingRunRow row = find_active_run_row(transaction, run_id);
-  tracking_write_params(transaction, row, batch.params);
-  tracking_write_metrics(transaction, row, batch.metrics);
-  write_run_tags(transaction, row.run, batch.tags);
+  tracking_write_params(transaction, row, kept_params);
+  tracking_write_metrics(transaction, row, metrics);
+  write_run_tags(transaction, row.run, kept_tags);
   transaction.commit();
 }
 
@@ -26797,11 +26815,11 @@ void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
 }  // namespace
 
 void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
-  tracking_log(*database_, *journal_, run_id, {{}, params, {}}, params.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {}, params, {}, params.size() > 1);
 }
 
 void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
-  tracking_log(*database_, *journal_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+  tracking_log(*database_, *journal_, run_id, metrics, {}, {}, metrics.size() > 1);
 }
 
 std::shared_ptr<RunMetrics> TrackingStore::open_metrics(const std::string& run_id, bool is_active) {
@@ -26815,21 +26833,18 @@ void TrackingStore::log_metric(RunMetrics& run, std::string_view key, double val
 }
 
 void TrackingStore::log_metrics(RunMetrics& run, const std::vector<Metric>& metrics) {
-  for (std::size_t i = 0; i < metrics.size(); ++i) {
-    check_metric(metrics[i],
-                 metrics.size() > 1 ? "metrics[" + std::to_string(i) + "]" : std::string());
-  }
+  check_metrics(metrics, metrics.size() > 1);
   journal_->log(run, metrics);
 }
 
 void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
-  tracking_log(*database_, *journal_, run_id, {{}, {}, tags}, tags.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {}, {}, tags, tags.size() > 1);
 }
 
 void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                               const std::vector<Param>& params, const std::vector<Tag>& tags) {
   check_batch_limits(metrics.size(), params.size(), tags.size());
-  tracking_log(*database_, *journal_, run_id, {metrics, params, tags}, true);
+  tracking_log(*database_, *journal_, run_id, metrics, params, tags, true);
 }
 
 void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {
@@ -30291,6 +30306,7 @@ void add_mlflow_routes(Router& router, RestContext& context) {
   add_experiment_routes(router, context);
   add_run_routes(router, context);
   add_run_logging_routes(router, context);
+  add_run_link_routes(router, context);
   add_metric_routes(router, context);
   add_logged_model_routes(router, context);
   add_registered_model_routes(router, context);
@@ -31117,17 +31133,12 @@ void add_logged_model_routes(Router& router, RestContext& context) {
 
 // ---- server/rest_logging.cpp
 #if defined(MLRT_WITH_SERVER)
-// Parameters, tags, metrics, data sets and logged models of a run: what clients send most.
+// Parameters, tags and metrics of a run: what clients send most.
 
-#include <algorithm>
 #include <iterator>
-#include <mutex>
 
 namespace mlrt {
 namespace {
-
-constexpr char kRestModelHistoryTag[] = "mlflow.log-model.history";
-constexpr std::size_t kRestMaxTagBytes = 8000;
 
 void rest_log_metric(RestCall& call) {
   static constexpr RestField kFields[] = {
@@ -31237,221 +31248,12 @@ void rest_log_batch(RestCall& call) {
   call.tracking().log_batch(call.request.text("run_id"), metrics, params, tags);
 }
 
-DatasetInput rest_dataset_input(const RestRequest& request, std::uint32_t object,
-                                const std::string& path) {
-  const RestDocument& document = request.document();
-  const std::uint32_t dataset = document.member(object, "dataset");
-  DatasetInput input;
-  if (dataset != RestDocument::kNone) {
-    if (document.at(dataset).kind != RestNode::Kind::kObject) {
-      request.refuse(path + ".dataset", dataset);
-    }
-    const std::string inner = path + ".dataset";
-    input.name = request.member_text(dataset, "name", inner);
-    input.digest = request.member_text(dataset, "digest", inner);
-    input.source_type = request.member_text(dataset, "source_type", inner);
-    input.source = request.member_text(dataset, "source", inner);
-    input.schema = request.member_text(dataset, "schema", inner);
-    input.profile = request.member_text(dataset, "profile", inner);
-  }
-  const std::uint32_t tags = document.member(object, "tags");
-  if (tags == RestDocument::kNone) return input;
-  if (document.at(tags).kind != RestNode::Kind::kArray) request.refuse(path + ".tags", tags);
-  for (std::uint32_t i = tags + 1; i < document.at(tags).next; i = document.at(i).next) {
-    if (document.at(i).kind != RestNode::Kind::kObject) request.refuse(path + ".tags", tags);
-    input.tags.push_back({request.member_text(i, "key", path + ".tags"),
-                          request.member_text(i, "value", path + ".tags")});
-  }
-  return input;
-}
-
-// Clients log a data set again, without its context, with each metric on it: it is no second input.
-void rest_drop_known_inputs(const RestCall& call, const std::string& run_id,
-                            std::vector<DatasetInput>& inputs) {
-  const auto bare = [](const DatasetInput& input) { return input.tags.empty(); };
-  if (std::none_of(inputs.begin(), inputs.end(), bare)) return;
-  const std::vector<DatasetInput> known = call.tracking().run(run_id).inputs;
-  const auto is_known = [&](const DatasetInput& input) {
-    return bare(input) && std::any_of(known.begin(), known.end(), [&](const DatasetInput& other) {
-             return other.name == input.name && other.digest == input.digest;
-           });
-  };
-  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), is_known), inputs.end());
-}
-
-void rest_log_inputs(RestCall& call) {
-  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
-                                          {"datasets", RestType::kObjects},
-                                          {"models", RestType::kObjects}};
-  call.request.check(kFields);
-  const std::string run_id = call.request.text("run_id");
-  std::vector<DatasetInput> datasets;
-  for (const std::uint32_t object : call.request.objects("datasets")) {
-    datasets.push_back(
-        rest_dataset_input(call.request, object, rest_element("datasets", datasets.size())));
-  }
-  std::vector<std::string> models;
-  for (const std::uint32_t object : call.request.objects("models")) {
-    models.push_back(
-        call.request.member_text(object, "model_id", rest_element("models", models.size())));
-  }
-  rest_drop_known_inputs(call, run_id, datasets);
-  // The models first: their ids are all that can be wrong about them.
-  if (!models.empty()) call.tracking().log_model_inputs(run_id, models);
-  call.tracking().log_inputs(run_id, datasets);
-}
-
-void rest_log_outputs(RestCall& call) {
-  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
-                                          {"models", RestType::kObjects, true}};
-  call.request.check(kFields);
-  std::vector<RunOutput> outputs;
-  for (const std::uint32_t object : call.request.objects("models")) {
-    const std::string path = rest_element("models", outputs.size());
-    RunOutput output;
-    output.model_id = call.request.member_text(object, "model_id", path);
-    const std::uint32_t step = call.request.document().member(object, "step");
-    const bool given = step != RestDocument::kNone &&
-                       call.request.document().at(step).kind != RestNode::Kind::kNull;
-    if (given && !rest_read_integer(call.request.document().at(step), output.step)) {
-      call.request.refuse(path + ".step", step);
-    }
-    outputs.push_back(output);
-  }
-  call.tracking().log_outputs(call.request.text("run_id"), outputs);
-}
-
-// Appends the value, without the members of its members that are named `left_out`, if any.
-void rest_copy_value(RestWriter& out, const RestDocument& from, std::uint32_t index,
-                     const char* left_out = nullptr) {
-  using Kind = RestNode::Kind;
-  const RestNode& node = from.at(index);
-  switch (node.kind) {
-    case Kind::kString:
-      out.text(node.text);
-      return;
-    case Kind::kInteger:
-    case Kind::kFloat:
-      out.word(node.text);
-      return;
-    case Kind::kNull:
-      out.word("null");
-      return;
-    case Kind::kFalse:
-      out.word("false");
-      return;
-    case Kind::kTrue:
-      out.word("true");
-      return;
-    case Kind::kArray:
-    case Kind::kObject:
-      break;
-  }
-  const bool object = node.kind == Kind::kObject;
-  out.open(object ? '{' : '[');
-  for (std::uint32_t i = index + 1; i < node.next; i = from.at(object ? i + 1 : i).next) {
-    if (!object) {
-      rest_copy_value(out, from, i);
-    } else if (left_out == nullptr || from.at(i).text != left_out) {
-      out.text(from.at(i).text);
-      out.colon();
-      rest_copy_value(out, from, i + 1);
-    }
-  }
-  out.close(object ? '}' : ']');
-}
-
-// What MLflow keeps of a model in the tag.
-std::string rest_model_summary(const RestDocument& model) {
-  std::string text;
-  RestWriter out(text);
-  out.open('{');
-  for (const char* key : {"run_id", "artifact_path", "utc_time_created", "model_uuid"}) {
-    const std::uint32_t value = model.member(0, key);
-    if (value == RestDocument::kNone) continue;
-    out.name(key);
-    rest_copy_value(out, model, value);
-  }
-  const std::uint32_t flavors = model.member(0, "flavors");
-  if (model.at(flavors).kind == RestNode::Kind::kObject) {
-    out.open("flavors", '{');
-    for (std::uint32_t i = flavors + 1; i < model.at(flavors).next; i = model.at(i + 1).next) {
-      out.text(model.at(i).text);
-      out.colon();
-      rest_copy_value(out, model, i + 1, "config");
-    }
-    out.close('}');
-  }
-  out.close('}');
-  return text;
-}
-
-// `added` behind as many of the last elements of the list `before` as a tag has room for.
-std::string rest_model_history(const std::string& before, const std::string& added) {
-  std::vector<std::string> elements;
-  RestDocument list;
-  if (list.parse(before) && list.at(0).kind == RestNode::Kind::kArray) {
-    for (std::uint32_t i = 1; i < list.at(0).next; i = list.at(i).next) {
-      std::string text;
-      RestWriter out(text);
-      rest_copy_value(out, list, i);
-      elements.push_back(text);
-    }
-  }
-  std::string history = "[" + added + "]";
-  for (std::size_t i = elements.size(); i-- > 0;) {
-    if (history.size() + elements[i].size() + 2 > kRestMaxTagBytes) break;
-    history.insert(1, elements[i] + ", ");
-  }
-  return history;
-}
-
-// What clients before MLflow 3 call beside writing the model's files: the run gets a tag with a
-// list of its models.
-void rest_log_model(RestCall& call) {
-  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
-                                          {"model_json", RestType::kText, true}};
-  call.request.check(kFields);
-  const std::string text = call.request.text("model_json"), run_id = call.request.text("run_id");
-  RestDocument model;
-  if (!model.parse(text) || model.at(0).kind != RestNode::Kind::kObject) {
-    throw Error(ErrorCode::kInvalidParameter,
-                "Malformed model info. \n " + text.substr(0, 1000) + " \n is not a valid JSON.");
-  }
-  std::string missing;
-  for (const char* key : {"artifact_path", "flavors", "utc_time_created", "run_id"}) {
-    if (model.member(0, key) != RestDocument::kNone) continue;
-    missing += (missing.empty() ? "'" : ", '") + std::string(key) + "'";
-  }
-  if (!missing.empty()) {
-    throw Error(ErrorCode::kInvalidParameter,
-                "Model json is missing mandatory fields: {" + missing + "}");
-  }
-  const std::string summary = rest_model_summary(model);
-  if (summary.size() + 2 > kRestMaxTagBytes) {
-    throw Error(ErrorCode::kInvalidParameter, "'model_json' exceeds the maximum length of " +
-                                                  std::to_string(kRestMaxTagBytes) + " characters");
-  }
-  // Another call must not add to the list in between.
-  static std::mutex mutex;
-  const std::lock_guard<std::mutex> lock(mutex);
-  std::string before;
-  const RunRecord run = call.tracking().run(run_id);
-  for (const Tag& tag : run.tags) {
-    if (tag.key == kRestModelHistoryTag) before = tag.value;
-  }
-  call.tracking().set_tags(run_id, {{kRestModelHistoryTag, rest_model_history(before, summary)}});
-}
-
 constexpr RestRoute kRestLoggingRoutes[] = {
     {"POST", "/runs/log-metric", rest_log_metric, true},
     {"POST", "/runs/log-parameter", rest_log_param, true},
     {"POST", "/runs/set-tag", rest_set_tag, true},
     {"POST", "/runs/delete-tag", rest_delete_tag, true},
     {"POST", "/runs/log-batch", rest_log_batch, true},
-    {"POST", "/runs/log-inputs", rest_log_inputs, true},
-    {"POST", "/runs/outputs", rest_log_outputs, true},
-    {"POST", "/runs/log-model", rest_log_model, true},
 };
 
 }  // namespace
@@ -32701,6 +32503,241 @@ std::vector<Param> RestRequest::params(std::string_view name, bool key_required)
     found.push_back({std::move(tag.key), std::move(tag.value)});
   }
   return found;
+}
+
+}  // namespace mlrt
+#endif  // defined(MLRT_WITH_SERVER)
+
+// ---- server/rest_run_links.cpp
+#if defined(MLRT_WITH_SERVER)
+// Data sets and models that a run took in and put out.
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+
+namespace mlrt {
+namespace {
+
+constexpr char kRestModelHistoryTag[] = "mlflow.log-model.history";
+constexpr std::size_t kRestMaxTagBytes = 8000;
+
+DatasetInput rest_dataset_input(const RestRequest& request, std::uint32_t object,
+                                const std::string& path) {
+  const RestDocument& document = request.document();
+  const std::uint32_t dataset = document.member(object, "dataset");
+  DatasetInput input;
+  if (dataset != RestDocument::kNone) {
+    if (document.at(dataset).kind != RestNode::Kind::kObject) {
+      request.refuse(path + ".dataset", dataset);
+    }
+    const std::string inner = path + ".dataset";
+    input.name = request.member_text(dataset, "name", inner);
+    input.digest = request.member_text(dataset, "digest", inner);
+    input.source_type = request.member_text(dataset, "source_type", inner);
+    input.source = request.member_text(dataset, "source", inner);
+    input.schema = request.member_text(dataset, "schema", inner);
+    input.profile = request.member_text(dataset, "profile", inner);
+  }
+  const std::uint32_t tags = document.member(object, "tags");
+  if (tags == RestDocument::kNone) return input;
+  if (document.at(tags).kind != RestNode::Kind::kArray) request.refuse(path + ".tags", tags);
+  for (std::uint32_t i = tags + 1; i < document.at(tags).next; i = document.at(i).next) {
+    if (document.at(i).kind != RestNode::Kind::kObject) request.refuse(path + ".tags", tags);
+    input.tags.push_back({request.member_text(i, "key", path + ".tags"),
+                          request.member_text(i, "value", path + ".tags")});
+  }
+  return input;
+}
+
+// Clients log a data set again, without its context, with each metric on it: it is no second input.
+void rest_drop_known_inputs(const RestCall& call, const std::string& run_id,
+                            std::vector<DatasetInput>& inputs) {
+  const auto bare = [](const DatasetInput& input) { return input.tags.empty(); };
+  if (std::none_of(inputs.begin(), inputs.end(), bare)) return;
+  const std::vector<DatasetInput> known = call.tracking().run(run_id).inputs;
+  const auto is_known = [&](const DatasetInput& input) {
+    return bare(input) && std::any_of(known.begin(), known.end(), [&](const DatasetInput& other) {
+             return other.name == input.name && other.digest == input.digest;
+           });
+  };
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), is_known), inputs.end());
+}
+
+void rest_log_inputs(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"datasets", RestType::kObjects},
+                                          {"models", RestType::kObjects}};
+  call.request.check(kFields);
+  const std::string run_id = call.request.text("run_id");
+  std::vector<DatasetInput> datasets;
+  for (const std::uint32_t object : call.request.objects("datasets")) {
+    datasets.push_back(
+        rest_dataset_input(call.request, object, rest_element("datasets", datasets.size())));
+  }
+  std::vector<std::string> models;
+  for (const std::uint32_t object : call.request.objects("models")) {
+    models.push_back(
+        call.request.member_text(object, "model_id", rest_element("models", models.size())));
+  }
+  rest_drop_known_inputs(call, run_id, datasets);
+  // The models first: their ids are all that can be wrong about them.
+  if (!models.empty()) call.tracking().log_model_inputs(run_id, models);
+  call.tracking().log_inputs(run_id, datasets);
+}
+
+void rest_log_outputs(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"models", RestType::kObjects, true}};
+  call.request.check(kFields);
+  std::vector<RunOutput> outputs;
+  for (const std::uint32_t object : call.request.objects("models")) {
+    const std::string path = rest_element("models", outputs.size());
+    RunOutput output;
+    output.model_id = call.request.member_text(object, "model_id", path);
+    const std::uint32_t step = call.request.document().member(object, "step");
+    const bool given = step != RestDocument::kNone &&
+                       call.request.document().at(step).kind != RestNode::Kind::kNull;
+    if (given && !rest_read_integer(call.request.document().at(step), output.step)) {
+      call.request.refuse(path + ".step", step);
+    }
+    outputs.push_back(output);
+  }
+  call.tracking().log_outputs(call.request.text("run_id"), outputs);
+}
+
+// Appends the value, without the members of its members that are named `left_out`, if any.
+void rest_copy_value(RestWriter& out, const RestDocument& from, std::uint32_t index,
+                     const char* left_out = nullptr) {
+  using Kind = RestNode::Kind;
+  const RestNode& node = from.at(index);
+  switch (node.kind) {
+    case Kind::kString:
+      out.text(node.text);
+      return;
+    case Kind::kInteger:
+    case Kind::kFloat:
+      out.word(node.text);
+      return;
+    case Kind::kNull:
+      out.word("null");
+      return;
+    case Kind::kFalse:
+      out.word("false");
+      return;
+    case Kind::kTrue:
+      out.word("true");
+      return;
+    case Kind::kArray:
+    case Kind::kObject:
+      break;
+  }
+  const bool object = node.kind == Kind::kObject;
+  out.open(object ? '{' : '[');
+  for (std::uint32_t i = index + 1; i < node.next; i = from.at(object ? i + 1 : i).next) {
+    if (!object) {
+      rest_copy_value(out, from, i);
+    } else if (left_out == nullptr || from.at(i).text != left_out) {
+      out.text(from.at(i).text);
+      out.colon();
+      rest_copy_value(out, from, i + 1);
+    }
+  }
+  out.close(object ? '}' : ']');
+}
+
+// What MLflow keeps of a model in the tag.
+std::string rest_model_summary(const RestDocument& model) {
+  std::string text;
+  RestWriter out(text);
+  out.open('{');
+  for (const char* key : {"run_id", "artifact_path", "utc_time_created", "model_uuid"}) {
+    const std::uint32_t value = model.member(0, key);
+    if (value == RestDocument::kNone) continue;
+    out.name(key);
+    rest_copy_value(out, model, value);
+  }
+  const std::uint32_t flavors = model.member(0, "flavors");
+  if (model.at(flavors).kind == RestNode::Kind::kObject) {
+    out.open("flavors", '{');
+    for (std::uint32_t i = flavors + 1; i < model.at(flavors).next; i = model.at(i + 1).next) {
+      out.text(model.at(i).text);
+      out.colon();
+      rest_copy_value(out, model, i + 1, "config");
+    }
+    out.close('}');
+  }
+  out.close('}');
+  return text;
+}
+
+// `added` behind as many of the last elements of the list `before` as a tag has room for.
+std::string rest_model_history(const std::string& before, const std::string& added) {
+  std::vector<std::string> elements;
+  RestDocument list;
+  if (list.parse(before) && list.at(0).kind == RestNode::Kind::kArray) {
+    for (std::uint32_t i = 1; i < list.at(0).next; i = list.at(i).next) {
+      std::string text;
+      RestWriter out(text);
+      rest_copy_value(out, list, i);
+      elements.push_back(text);
+    }
+  }
+  std::string history = "[" + added + "]";
+  for (std::size_t i = elements.size(); i-- > 0;) {
+    if (history.size() + elements[i].size() + 2 > kRestMaxTagBytes) break;
+    history.insert(1, elements[i] + ", ");
+  }
+  return history;
+}
+
+// What clients before MLflow 3 call beside writing the model's files: the run gets a tag with a
+// list of its models.
+void rest_log_model(RestCall& call) {
+  static constexpr RestField kFields[] = {{"run_id", RestType::kText, true},
+                                          {"model_json", RestType::kText, true}};
+  call.request.check(kFields);
+  const std::string text = call.request.text("model_json"), run_id = call.request.text("run_id");
+  RestDocument model;
+  if (!model.parse(text) || model.at(0).kind != RestNode::Kind::kObject) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Malformed model info. \n " + text.substr(0, 1000) + " \n is not a valid JSON.");
+  }
+  std::string missing;
+  for (const char* key : {"artifact_path", "flavors", "utc_time_created", "run_id"}) {
+    if (model.member(0, key) != RestDocument::kNone) continue;
+    missing += (missing.empty() ? "'" : ", '") + std::string(key) + "'";
+  }
+  if (!missing.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "Model json is missing mandatory fields: {" + missing + "}");
+  }
+  const std::string summary = rest_model_summary(model);
+  if (summary.size() + 2 > kRestMaxTagBytes) {
+    throw Error(ErrorCode::kInvalidParameter, "'model_json' exceeds the maximum length of " +
+                                                  std::to_string(kRestMaxTagBytes) + " characters");
+  }
+  // Another call must not add to the list in between.
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  std::string before;
+  const RunRecord run = call.tracking().run(run_id);
+  for (const Tag& tag : run.tags) {
+    if (tag.key == kRestModelHistoryTag) before = tag.value;
+  }
+  call.tracking().set_tags(run_id, {{kRestModelHistoryTag, rest_model_history(before, summary)}});
+}
+
+constexpr RestRoute kRestRunLinkRoutes[] = {
+    {"POST", "/runs/log-inputs", rest_log_inputs, true},
+    {"POST", "/runs/outputs", rest_log_outputs, true},
+    {"POST", "/runs/log-model", rest_log_model, true},
+};
+
+}  // namespace
+
+void add_run_link_routes(Router& router, RestContext& context) {
+  add_rest_routes(router, context, kRestRunLinkRoutes, std::size(kRestRunLinkRoutes));
 }
 
 }  // namespace mlrt

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace mlrt {
@@ -176,7 +177,14 @@ std::string quoted(std::string_view text, std::size_t max_size) {
 }
 
 bool is_utf8(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080u;
   for (std::size_t i = 0; i < text.size();) {
+    std::uint64_t eight = kHighBits;  // most text is ASCII
+    if (text.size() - i >= sizeof(eight)) std::memcpy(&eight, text.data() + i, sizeof(eight));
+    if ((eight & kHighBits) == 0) {
+      i += sizeof(eight);
+      continue;
+    }
     std::size_t size = utf8_sequence_size(text, i);
     if (size == 0) return false;
     i += size;

@@ -45,6 +45,7 @@ std::int64_t rest_version_number(const RestRequest& request);
 void add_experiment_routes(Router& router, RestContext& context);
 void add_run_routes(Router& router, RestContext& context);
 void add_run_logging_routes(Router& router, RestContext& context);
+void add_run_link_routes(Router& router, RestContext& context);
 void add_metric_routes(Router& router, RestContext& context);
 void add_logged_model_routes(Router& router, RestContext& context);
 void add_registered_model_routes(Router& router, RestContext& context);

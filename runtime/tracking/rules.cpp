@@ -163,6 +163,14 @@ void rules_check_path_like(const std::string& name, const std::string& path) {
           std::string(rules_first_characters(normal, 300)) + "'");
 }
 
+// A short name without dots and slashes, of nothing else: what most metrics have and are. No rule
+// can refuse it.
+bool rules_is_plain_metric(const Metric& metric) {
+  return !metric.key.empty() && metric.key.size() <= kMaxKeyLength &&
+         rules_ascii_word(metric.key, "- :") && metric.timestamp_ms >= 0 &&
+         metric.model_id.empty() && metric.dataset_name.empty() && metric.dataset_digest.empty();
+}
+
 void rules_check_batch_limit(const char* entity, std::size_t limit, std::size_t count) {
   if (count <= limit) return;
   rules_refuse("A batch logging request can contain at most " + std::to_string(limit) + " " +
@@ -237,6 +245,13 @@ void check_metric(const Metric& metric, const std::string& path) {
   rules_check_length(metric.dataset_name, 500, rules_child_path(path, "dataset_name"));
   rules_check_utf8(metric.dataset_digest, rules_child_path(path, "dataset_digest"));
   rules_check_length(metric.dataset_digest, 36, rules_child_path(path, "dataset_digest"));
+}
+
+void check_metrics(const std::vector<Metric>& metrics, bool numbered) {
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    if (rules_is_plain_metric(metrics[i])) continue;
+    check_metric(metrics[i], numbered ? "metrics[" + std::to_string(i) + "]" : std::string());
+  }
 }
 
 void check_dataset(const DatasetInput& dataset) {

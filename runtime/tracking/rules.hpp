@@ -21,6 +21,8 @@ void check_key(const std::string& key, const std::string& path);
 Param checked_param(const Param& param, const std::string& path);
 Tag checked_tag(const Tag& tag, const std::string& path);
 void check_metric(const Metric& metric, const std::string& path);
+// Each of them; `numbered`: a message names its place in the list.
+void check_metrics(const std::vector<Metric>& metrics, bool numbered);
 void check_dataset(const DatasetInput& dataset);  // with its tags
 void check_experiment_tag(const Tag& tag);        // a value that is too long is refused, not cut
 

@@ -39,13 +39,14 @@ void tracking_write_params(Transaction& transaction, const TrackingRunRow& row,
   }
 }
 
-// `metrics` have their times.
 void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
-                            const std::vector<Metric>& metrics) {
+                            std::vector<Metric> metrics) {
+  const std::int64_t now = now_ms();
   std::vector<MetricRecord> records;
   records.reserve(metrics.size());
   std::set<std::string_view> models;
-  for (const Metric& metric : metrics) {
+  for (Metric& metric : metrics) {
+    if (metric.timestamp_ms == 0) metric.timestamp_ms = now;
     // Only a model that is there can have metrics: a mistyped id would lose them.
     if (!metric.model_id.empty() && models.insert(metric.model_id).second)
       find_logged_model(transaction, metric.model_id);
@@ -54,39 +55,31 @@ void tracking_write_metrics(Transaction& transaction, const TrackingRunRow& row,
   add_metrics(transaction, row.run, transaction.writer_id(), records);
 }
 
-struct TrackingBatch {
-  std::vector<Metric> metrics;
-  std::vector<Param> params;
-  std::vector<Tag> tags;
-};
-
 // Everything is checked before the store is asked for anything.
 void tracking_log(Database& database, MetricJournal& journal, const std::string& run_id,
-                  TrackingBatch batch, bool numbered) {
+                  const std::vector<Metric>& metrics, const std::vector<Param>& params,
+                  const std::vector<Tag>& tags, bool numbered) {
   check_run_id(run_id);
-  const auto path = [numbered](const char* list, std::size_t i) {
-    return numbered ? std::string(list) + "[" + std::to_string(i) + "]" : std::string();
-  };
-  const std::int64_t now = now_ms();
-  for (std::size_t i = 0; i < batch.metrics.size(); ++i) {
-    check_metric(batch.metrics[i], path("metrics", i));
-    if (batch.metrics[i].timestamp_ms == 0) batch.metrics[i].timestamp_ms = now;
+  check_metrics(metrics, numbered);
+  std::vector<Param> kept_params;
+  kept_params.reserve(params.size());
+  for (const Param& param : params) {
+    kept_params.push_back(checked_param(
+        param, numbered ? "params[" + std::to_string(kept_params.size()) + "]" : std::string()));
   }
-  for (std::size_t i = 0; i < batch.params.size(); ++i)
-    batch.params[i] = checked_param(batch.params[i], path("params", i));
-  batch.tags = checked_tags(batch.tags, numbered);
-  check_unique_params(batch.params);
+  const std::vector<Tag> kept_tags = checked_tags(tags, numbered);
+  check_unique_params(kept_params);
 
-  if (batch.params.empty() && batch.tags.empty()) {
-    journal.log(*journal.open_run(run_id), batch.metrics);
+  if (params.empty() && tags.empty()) {
+    journal.log(*journal.open_run(run_id), metrics);
     return;
   }
   // All or nothing takes one transaction.
   Transaction transaction(database, Transaction::Mode::kWrite);
   const TrackingRunRow row = find_active_run_row(transaction, run_id);
-  tracking_write_params(transaction, row, batch.params);
-  tracking_write_metrics(transaction, row, batch.metrics);
-  write_run_tags(transaction, row.run, batch.tags);
+  tracking_write_params(transaction, row, kept_params);
+  tracking_write_metrics(transaction, row, metrics);
+  write_run_tags(transaction, row.run, kept_tags);
   transaction.commit();
 }
 
@@ -135,11 +128,11 @@ void tracking_write_input(Transaction& transaction, const TrackingRunRow& row,
 }  // namespace
 
 void TrackingStore::log_params(const std::string& run_id, const std::vector<Param>& params) {
-  tracking_log(*database_, *journal_, run_id, {{}, params, {}}, params.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {}, params, {}, params.size() > 1);
 }
 
 void TrackingStore::log_metrics(const std::string& run_id, const std::vector<Metric>& metrics) {
-  tracking_log(*database_, *journal_, run_id, {metrics, {}, {}}, metrics.size() > 1);
+  tracking_log(*database_, *journal_, run_id, metrics, {}, {}, metrics.size() > 1);
 }
 
 std::shared_ptr<RunMetrics> TrackingStore::open_metrics(const std::string& run_id, bool is_active) {
@@ -153,21 +146,18 @@ void TrackingStore::log_metric(RunMetrics& run, std::string_view key, double val
 }
 
 void TrackingStore::log_metrics(RunMetrics& run, const std::vector<Metric>& metrics) {
-  for (std::size_t i = 0; i < metrics.size(); ++i) {
-    check_metric(metrics[i],
-                 metrics.size() > 1 ? "metrics[" + std::to_string(i) + "]" : std::string());
-  }
+  check_metrics(metrics, metrics.size() > 1);
   journal_->log(run, metrics);
 }
 
 void TrackingStore::set_tags(const std::string& run_id, const std::vector<Tag>& tags) {
-  tracking_log(*database_, *journal_, run_id, {{}, {}, tags}, tags.size() > 1);
+  tracking_log(*database_, *journal_, run_id, {}, {}, tags, tags.size() > 1);
 }
 
 void TrackingStore::log_batch(const std::string& run_id, const std::vector<Metric>& metrics,
                               const std::vector<Param>& params, const std::vector<Tag>& tags) {
   check_batch_limits(metrics.size(), params.size(), tags.size());
-  tracking_log(*database_, *journal_, run_id, {metrics, params, tags}, true);
+  tracking_log(*database_, *journal_, run_id, metrics, params, tags, true);
 }
 
 void TrackingStore::delete_tag(const std::string& run_id, const std::string& key) {

@@ -102,11 +102,24 @@ std::string session_resolve_moved(const SessionState& state, const ModelVersion&
   return {};
 }
 
+std::string session_version_name(const ModelVersion& version) {
+  return "version " + std::to_string(version.version) + " of the model " + quoted(version.name);
+}
+
 std::string session_resolve_version(const SessionState& state, const ModelVersion& version,
                                     int depth = 0) {
   std::string uri = state.registry.download_uri(version.name, version.version);
-  if (starts_with(uri, kRunsPrefix)) return session_resolve_run(state, uri);
   std::string found;
+  if (starts_with(uri, kRunsPrefix)) {
+    try {
+      return session_resolve_run(state, uri);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound) throw;
+      // The run may be deleted for good while its logged model is not.
+      if (!version.model_id.empty()) return session_resolve_logged_model(state, version.model_id);
+      throw Error(error.code(), session_version_name(version) + ": " + error.message());
+    }
+  }
   if (is_models_uri(uri)) {
     const ModelUri parsed = parse_model_uri(uri);
     if (!parsed.model_id.empty()) return session_resolve_logged_model(state, parsed.model_id);
@@ -120,9 +133,12 @@ std::string session_resolve_version(const SessionState& state, const ModelVersio
     found = fs::exists(uri) ? uri : session_resolve_moved(state, version, uri);
   }
   if (!found.empty()) return found;
-  throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
-                                        " of the model " + quoted(version.name) +
-                                        " are gone: there is no " + quoted(uri, 300));
+  const bool elsewhere = session_has_scheme(uri) && !starts_with(uri, kProxiedPrefix);
+  throw Error(ErrorCode::kNotFound,
+              "the files of " + session_version_name(version) +
+                  (elsewhere ? " cannot be read here: mlrt reads files of this machine, not "
+                             : " are gone: there is no ") +
+                  quoted(uri, 300));
 }
 
 // A bundle under a temporary name, which gets its name once the version is being registered.
@@ -166,7 +182,12 @@ class SessionModelCopy final : public ModelFiles {
 void session_check_model(const FileSet& files) {
   // A FileSet of ours has an MLmodel, see open_model_files.
   const Json mlmodel = parse_yaml(files.read("MLmodel"), "MLmodel");
-  for (const auto& item : json_object(mlmodel, "flavors", "MLmodel").items()) {
+  const Json& flavors = json_object(mlmodel, "flavors", "MLmodel");
+  if (flavors.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "MLmodel: 'flavors' is empty: nothing says how the model is loaded");
+  }
+  for (const auto& item : flavors.items()) {
     if (find_flavor(item.key()) == nullptr) continue;
     Model::load(files);
     return;
@@ -236,7 +257,10 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
       const std::string of_run = session_split_run_uri(source).first;
       if (run_id.empty()) version.run_id = of_run;
       for (const ArtifactStore::RunModel& model : state_->artifacts.models_of_run(of_run)) {
-        if (model.folder == files) version.model_id = model.model_id;
+        if (model.folder != files) continue;
+        // By its own name, as MLflow does: it may outlive the run.
+        version.model_id = model.model_id;
+        version.source = "models:/" + model.model_id;
       }
     } else if (parse_model_uri(source).model_id.empty()) {
       // By its number: aliases and stages move.
@@ -245,6 +269,7 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
     }
     return state_->registry.create_version(version);
   }
+  if (starts_with(source, "models:") || starts_with(source, "runs:")) session_refuse_uri(source);
   if (session_has_scheme(source)) {
     throw Error(ErrorCode::kInvalidParameter,
                 quoted(source, 300) +

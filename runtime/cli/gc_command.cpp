@@ -52,6 +52,7 @@ void run_gc(const GlobalOptions& global, const GcOptions& options) {
     out["experiments"] = found.experiments;
     out["runs"] = found.runs;
     out["logged_models"] = found.logged_models;
+    out["kept"] = found.kept;
     out["artifact_bytes"] = found.artifact_bytes;
     if (options.compact) out["database_bytes"] = given_back;
     print_out(json_text(out));
@@ -62,6 +63,9 @@ void run_gc(const GlobalOptions& global, const GcOptions& options) {
             counted(found.logged_models, "logged model") + ", " + size_text(found.artifact_bytes) +
             " of artifacts" +
             (options.compact ? ", " + size_text(given_back) + " of the database" : "") + "\n");
+  if (found.kept == 0) return;
+  print_out("kept " + counted(found.kept, "deleted run or logged model") +
+            ": registered models have their files there\n");
 }
 
 }  // namespace mlrt

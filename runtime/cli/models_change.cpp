@@ -7,7 +7,9 @@
 #include "cli/output.hpp"
 #include "cli/store_access.hpp"
 #include "core/error.hpp"
+#include "core/fs.hpp"
 #include "core/text.hpp"
+#include "tracking/rules.hpp"
 
 namespace mlrt {
 namespace {
@@ -20,6 +22,9 @@ std::string named_version(const std::string& name, std::int64_t version) {
 
 void run_models_register(const GlobalOptions& global, const ModelsRegisterOptions& options) {
   const std::vector<Tag> tags = read_tag_words("--tag", options.tags);
+  // Before a store is made for it.
+  if (options.source.find(':') == std::string::npos && !fs::exists(options.source))
+    throw Error(ErrorCode::kNotFound, "there is no model at " + quoted(options.source, 300));
   Session session = open_store(global, true);
   const std::string run =
       options.run.empty() ? std::string() : find_run_id(session.tracking(), options.run);
@@ -32,8 +37,9 @@ void run_models_register(const GlobalOptions& global, const ModelsRegisterOption
 void run_models_rename(const GlobalOptions& global, const std::string& name,
                        const std::string& new_name) {
   const Session session = open_store(global);
-  session.registry().rename_model(name, new_name);
-  print_out("renamed " + quoted(name, 500) + " to " + quoted(new_name, 500) + "\n");
+  const std::string before = read_model_name(name), after = read_model_name(new_name);
+  session.registry().rename_model(before, after);
+  print_out("renamed " + quoted(before, 500) + " to " + quoted(after, 500) + "\n");
 }
 
 void run_models_describe(const GlobalOptions& global, const std::string& model,
@@ -54,9 +60,12 @@ void run_models_alias(const GlobalOptions& global, const ModelsAliasOptions& opt
   const Session session = open_store(global);
   Registry& registry = session.registry();
   if (options.remove) {
-    const std::string name = read_model_word(registry, options.model).name;
-    registry.delete_alias(name, options.alias);
-    print_out(quoted(name, 500) + " has no alias " + options.alias + " now\n");
+    const ModelWord word = read_model_word(registry, options.model);
+    const std::int64_t version = registry.delete_alias(word.name, options.alias, word.version);
+    print_out(version == 0
+                  ? "there is no alias " + options.alias + " on " + quoted(word.name, 500) + "\n"
+                  : "alias " + options.alias + " taken off " + named_version(word.name, version) +
+                        "\n");
     return;
   }
   const ModelVersion version = read_version_word(registry, options.model);
@@ -71,8 +80,10 @@ void run_models_stage(const GlobalOptions& global, const ModelsStageOptions& opt
   const ModelVersion before = read_version_word(registry, options.model);
   const ModelVersion after =
       registry.set_stage(before.name, before.version, options.stage, options.archive_existing);
-  print_out(named_version(after.name, after.version) + " moved from " + before.stage + " to " +
-            after.stage + "\n");
+  print_out(named_version(after.name, after.version) +
+            (before.stage == after.stage
+                 ? " was in " + after.stage + " already\n"
+                 : " moved from " + before.stage + " to " + after.stage + "\n"));
 }
 
 void run_models_tag(const GlobalOptions& global, const ModelsTagOptions& options) {
@@ -82,6 +93,9 @@ void run_models_tag(const GlobalOptions& global, const ModelsTagOptions& options
   const Session session = open_store(global);
   Registry& registry = session.registry();
   const ModelWord word = read_model_word(registry, options.model);
+  // All or none: what could be refused is checked first.
+  for (const Tag& tag : tags) check_registry_tag(tag);
+  for (const std::string& key : options.removed) check_key(key, "key");
   for (const Tag& tag : tags) {
     if (word.version > 0) registry.set_version_tag(word.name, word.version, tag.key, tag.value);
     if (word.version == 0) registry.set_model_tag(word.name, tag.key, tag.value);
@@ -118,7 +132,7 @@ void run_models_delete(const GlobalOptions& global, const ModelsDeleteOptions& o
                                           (versions == 1 ? " version, which" : " versions, which") +
                                           " --all-versions deletes with it, for good");
   }
-  registry.delete_model(word.name);
+  registry.delete_model(word.name, options.all_versions);
   print_out("deleted " + quoted(word.name, 500) + " for good\n");
 }
 

@@ -163,6 +163,34 @@ std::string event_text(const RegistryEvent& event) {
          (event.before.empty() ? version : event.before + " -> " + event.after);
 }
 
+bool models_has_name(const Registry& registry, const std::string& name) {
+  try {
+    registry.model(name);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) return false;
+    throw;
+  }
+}
+
+// There is a model "a@b": then the model "a" must have no alias "b", or nobody knows what is meant.
+void models_refuse_ambiguous(const Registry& registry, const std::string& uri) {
+  ModelVersion version;
+  try {
+    version = registry.version_by_uri(uri);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kInvalidParameter)
+      return;
+    throw;
+  }
+  const std::string number = std::to_string(version.version);
+  throw Error(ErrorCode::kUsage,
+              quoted(uri.substr(8), 300) + " could be the model of that name or version " + number +
+                  " of " + quoted(version.name, 300) + ", by its alias: name the version as " +
+                  quoted(version.name + "/" + number, 300) +
+                  ", and the model once that alias is gone");
+}
+
 }  // namespace
 
 ModelWord read_model_word(const Registry& registry, const std::string& word) {
@@ -174,17 +202,19 @@ ModelWord read_model_word(const Registry& registry, const std::string& word) {
                     "NAME/latest, NAME/Production or NAME@champion");
   }
   const std::string uri = starts_with(word, "models:/") ? word : "models:/" + word;
+  const std::string name = uri.substr(8);
   // Without a '/' or '@' it is a name; a name may have an '@' in it.
-  bool is_version = uri.find('/', 8) != std::string::npos;
-  if (!is_version && uri.find('@') != std::string::npos) {
-    SearchQuery by_name;
-    by_name.filter = "name = '" + uri.substr(8) + "'";
-    is_version =
-        uri.find('\'') != std::string::npos || registry.search_models(by_name).items.empty();
+  if (name.find('/') == std::string::npos &&
+      (name.find('@') == std::string::npos || models_has_name(registry, name))) {
+    if (name.find('@') != std::string::npos) models_refuse_ambiguous(registry, uri);
+    return {name, 0};
   }
-  if (!is_version) return {uri.substr(8), 0};
   const ModelVersion version = registry.version_by_uri(uri);
   return {version.name, version.version};
+}
+
+std::string read_model_name(const std::string& word) {
+  return starts_with(word, "models:/") ? word.substr(8) : word;
 }
 
 ModelVersion read_version_word(const Registry& registry, const std::string& word) {
@@ -268,12 +298,13 @@ void run_models_history(const GlobalOptions& global, const ModelsHistoryOptions&
   const Session session = open_store(global);
   TextTable table({{"WHEN (UTC)"}, {"WHO"}, {"WHAT"}});
   OrderedJson list = OrderedJson::array();
-  for (const RegistryEvent& event : session.registry().history(options.name, options.max_results)) {
+  const std::string name = read_model_name(options.name);
+  for (const RegistryEvent& event : session.registry().history(name, options.max_results)) {
     table.add({format_time_ms(event.time_ms), event.user, event_text(event)});
     list.push_back(event_json(event));
   }
   print_listing(form, table, event_json(RegistryEvent()), list,
-                "nothing is known of the history of " + quoted(options.name, 500));
+                "nothing is known of the history of " + quoted(name, 500));
 }
 
 }  // namespace mlrt

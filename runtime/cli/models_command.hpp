@@ -21,7 +21,10 @@ struct ModelWord {
   std::string name;
   std::int64_t version = 0;  // 0: the model as a whole
 };
+// Throws kUsage for a word that is the name of a model with an '@' and an alias of another model.
 ModelWord read_model_word(const Registry& registry, const std::string& word);
+// Where only a model's name will do: without the prefix.
+std::string read_model_name(const std::string& word);
 // The same where only a version will do. Throws kUsage for a model's name.
 ModelVersion read_version_word(const Registry& registry, const std::string& word);
 

@@ -151,7 +151,8 @@ void registry_call_change(const RegistryCall& call) {
   if (call.is("delete_model")) return registry.delete_model(name);
   if (call.is("set_alias"))
     return registry.set_alias(name, call.text(2, "alias"), call.args.integer(3, "version"));
-  if (call.is("delete_alias")) return registry.delete_alias(name, call.text(2, "alias"));
+  if (call.is("delete_alias"))
+    return static_cast<void>(registry.delete_alias(name, call.text(2, "alias")));
   if (call.is("set_model_tag"))
     return registry.set_model_tag(name, call.text(2, "key"), call.args.scalar(3, "value"));
   if (call.is("delete_model_tag")) return registry.delete_model_tag(name, call.text(2, "key"));

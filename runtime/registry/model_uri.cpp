@@ -29,7 +29,7 @@ ModelUri parse_model_uri(const std::string& uri) {
       found.latest = true;
     } else if (is_stage(which)) {
       found.stage = canonical_stage(which);
-    } else if (parse_int64(which, number) && number >= 1) {
+    } else if (which[0] != '+' && parse_int64(which, number) && number >= 1) {
       found.version = number;
     } else {
       good = false;

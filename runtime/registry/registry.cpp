@@ -137,7 +137,7 @@ RegisteredModel Registry::update_model(const std::string& name, const std::strin
   return updated;
 }
 
-void Registry::delete_model(const std::string& name) {
+void Registry::delete_model(const std::string& name, bool with_versions) {
   std::vector<std::string> files;
   {
     Transaction transaction(*database_, Transaction::Mode::kWrite);
@@ -145,7 +145,13 @@ void Registry::delete_model(const std::string& name) {
     {
       Statement row =
           transaction.query("SELECT source, storage FROM model_versions WHERE model = ?", model);
-      while (row.step()) note_files(row.text(0), row.text(1), files);
+      while (row.step()) {
+        if (!with_versions) {
+          throw Error(ErrorCode::kConflict,
+                      "the model " + quoted(name, 300) + " has versions, which would go with it");
+        }
+        note_files(row.text(0), row.text(1), files);
+      }
     }
     write_registry_event(transaction, model, {now_ms(), user_, "delete_model", "", 0, "", "", ""});
     transaction.run("DELETE FROM registered_models WHERE model = ?", model);

@@ -54,7 +54,8 @@ class Registry {
   RegisteredModel rename_model(const std::string& name, const std::string& new_name);
   RegisteredModel update_model(const std::string& name, const std::string& description);
   // With all its versions, for good.
-  void delete_model(const std::string& name);
+  // kConflict, with nothing changed, if it has versions and they are not to go with it.
+  void delete_model(const std::string& name, bool with_versions = true);
   void set_model_tag(const std::string& name, const std::string& key, const std::string& value);
   // Fine if the model has no such tag.
   void delete_model_tag(const std::string& name, const std::string& key);
@@ -108,8 +109,10 @@ class Registry {
                          bool archive_existing = false);
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);
-  // Fine if the model has no such alias.
-  void delete_alias(const std::string& name, const std::string& alias);
+  // Returns the version that it stood on; 0, which is fine, if the model has no such alias. With an
+  // `only_version` other than 0: kConflict if it stands on another one.
+  std::int64_t delete_alias(const std::string& name, const std::string& alias,
+                            std::int64_t only_version = 0);
 
   // ---- where from, who and when
 

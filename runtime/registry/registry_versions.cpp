@@ -272,6 +272,11 @@ void Registry::delete_version(const std::string& name, std::int64_t version) {
       if (row.step()) note_files(row.text(0), row.text(1), files);
     }
     const std::int64_t now = now_ms();
+    for (const std::string& alias : found.aliases) {  // they go with it
+      write_registry_event(
+          transaction, model,
+          {now, user_, "delete_alias", "", version, alias, std::to_string(version), ""});
+    }
     transaction.run("DELETE FROM model_versions WHERE model = ? AND version = ?", model, version);
     transaction.run(
         "UPDATE registered_models SET last_update_time = ?, last_deleted_version = "
@@ -358,7 +363,8 @@ void Registry::set_alias(const std::string& name, const std::string& alias, std:
   transaction.commit();
 }
 
-void Registry::delete_alias(const std::string& name, const std::string& alias) {
+std::int64_t Registry::delete_alias(const std::string& name, const std::string& alias,
+                                    std::int64_t only_version) {
   check_model_name(name);
   check_model_alias_name(alias);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
@@ -369,12 +375,18 @@ void Registry::delete_alias(const std::string& name, const std::string& alias) {
         "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
     if (row.step()) version = row.integer(0);
   }
-  if (version == 0) return;
+  if (version == 0) return 0;
+  if (only_version != 0 && version != only_version) {
+    throw Error(ErrorCode::kConflict, "the alias " + quoted(alias) + " of " + quoted(name, 300) +
+                                          " stands on version " + std::to_string(version) +
+                                          ", not on version " + std::to_string(only_version));
+  }
   transaction.run("DELETE FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
   write_registry_event(
       transaction, model,
       {now_ms(), user_, "delete_alias", "", version, alias, std::to_string(version), ""});
   transaction.commit();
+  return version;
 }
 
 }  // namespace mlrt

@@ -243,20 +243,24 @@ class MlflowExport {
     }
     Statement version = reading.query(
         "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id, "
-        "stage, run_link, user FROM model_versions AS v JOIN registered_models AS m USING (model) "
+        "stage, run_link, user, storage FROM model_versions AS v JOIN registered_models AS m USING "
+        "(model) "
         // The highest number that was deleted, which MLflow is not to give again either.
         "UNION ALL SELECT name, last_deleted_version, last_update_time, last_update_time, '', "
-        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '' "
+        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '', "
+        "'' "
         "FROM registered_models AS m WHERE last_deleted_version > 0 AND NOT EXISTS (SELECT 1 FROM "
         "model_versions AS v WHERE v.model = m.model AND v.version = m.last_deleted_version)");
     while (version.step()) {
       insert(
           "INSERT INTO model_versions (name, version, creation_time, last_updated_time, "
-          "description, source, run_id, current_stage, run_link, user_id, status) VALUES (?, ?, ?, "
-          "?, ?, ?, ?, ?, ?, ?, 'READY')",
+          "description, source, run_id, current_stage, run_link, user_id, storage_location, "
+          "status) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'READY')",
           version.text(0), version.integer(1), version.integer(2), version.integer(3),
           export_optional(version.text(4)), version.text(5), export_optional(version.text(6)),
-          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)));
+          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)),
+          export_optional(version.text(10)));
     }
     Statement alias = reading.query(
         "SELECT name, alias, version FROM model_aliases JOIN registered_models USING (model)");

@@ -307,10 +307,10 @@ class MlflowDatabaseImport {
           {version_tag.text_or_empty(2), version_tag.text_or_empty(3)});
     }
     std::unordered_map<std::string, std::vector<ImportedVersion>> versions;
-    auto version =
-        source_.rows("model_versions", {"t:name", "i:version", "t:source", "t:run_id",
-                                        "t:description", "i:creation_time", "i:last_updated_time",
-                                        "t:current_stage", "t:run_link", "t:user_id"});
+    auto version = source_.rows("model_versions",
+                                {"t:name", "i:version", "t:source", "t:run_id", "t:description",
+                                 "i:creation_time", "i:last_updated_time", "t:current_stage",
+                                 "t:run_link", "t:user_id", "t:storage_location"});
     while (version.next()) {
       ImportedVersion one;
       // MLflow keeps deleted versions as empty shells.
@@ -318,6 +318,7 @@ class MlflowDatabaseImport {
       one.stage = version.text_or_empty(7);
       one.run_link = version.text_or_empty(8);
       one.user = version.text_or_empty(9);
+      one.storage = version.text_or_empty(10);
       one.place = version.place();
       one.version = version.integer_or_zero(1);
       one.source = version.text_or_empty(2);

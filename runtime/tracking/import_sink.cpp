@@ -486,7 +486,7 @@ void ImportSink::add_version(std::int64_t model, const std::string& name,
                              const ImportedVersion& version) {
   const bool sound = sink_accepts(*this, version.place, [&] {
     if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description) ||
-        !is_utf8(version.run_link) || !is_utf8(version.user)) {
+        !is_utf8(version.run_link) || !is_utf8(version.user) || !is_utf8(version.storage)) {
       throw Error(ErrorCode::kInvalidParameter,
                   "a version of " + quoted(name) + " has no number, or its texts are not UTF-8");
     }
@@ -501,16 +501,20 @@ void ImportSink::add_version(std::int64_t model, const std::string& name,
     return;
   }
   const std::string source = portable_source(version.source, version.run_id);
+  std::string storage = portable_source(version.storage, version.run_id);
+  if (storage == source) storage.clear();
   static const std::string stages = "|Staging|Production|Archived|";
   const bool staged = stages.find("|" + version.stage + "|") != std::string::npos;
   const std::string stage = staged ? version.stage : "None";
   {
     Statement added = transaction().query(
-        "INSERT INTO model_versions (model, version, source, run_id, run_link, description, user, "
-        "stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-        "DO NOTHING RETURNING 1",
-        model, version.version, source, version.run_id, version.run_link, version.description,
-        version.user, stage, version.creation_time_ms, version.last_update_time_ms);
+        "INSERT INTO model_versions (model, version, source, storage, run_id, run_link, "
+        "description, "
+        "user, stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "CONFLICT DO NOTHING RETURNING 1",
+        model, version.version, source, storage, version.run_id, version.run_link,
+        version.description, version.user, stage, version.creation_time_ms,
+        version.last_update_time_ms);
     if (added.step()) ++report_.model_versions;
     added.run();
   }

@@ -40,6 +40,7 @@ struct ImportedLoggedModel {
 struct ImportedVersion {
   std::int64_t version = 0;
   std::string source, run_id, run_link, description, user;
+  std::string storage;   // where its files are; empty: at its source
   std::string stage;     // as MLflow has it; empty: "None"
   bool deleted = false;  // only the number counts, which is not given again
   std::int64_t creation_time_ms = 0, last_update_time_ms = 0;

@@ -65,8 +65,33 @@ std::vector<GarbageItem> garbage_items(Transaction& transaction, const std::stri
   return items;
 }
 
+// The ids of runs and logged models among whose artifacts registered versions have their files:
+// any part of the path of a source may be one.
+std::set<std::string> garbage_needed(Transaction& transaction) {
+  std::set<std::string> needed;
+  Statement row = transaction.query("SELECT source, storage, model_id FROM model_versions");
+  while (row.step()) {
+    for (int column = 0; column < 3; ++column) {
+      for (std::string& part : split(row.text(column), '/')) needed.insert(std::move(part));
+    }
+  }
+  return needed;
+}
+
+bool garbage_is_needed(Transaction& transaction, std::int64_t experiment,
+                       const std::set<std::string>& needed) {
+  Statement row = transaction.query(
+      "SELECT run_id FROM runs WHERE experiment = ?1 UNION ALL SELECT model_id FROM logged_models "
+      "WHERE experiment = ?1",
+      experiment);
+  while (row.step()) {
+    if (needed.count(row.text(0)) != 0) return true;
+  }
+  return false;
+}
+
 // The files go before the rows are gone for good: a stop between the two leaves rows that the next
-// collection finds again, never files that nobody knows of.
+// collection finds again, never files that nobody knows of. `remove` is false for what it keeps.
 template <typename Remove>
 std::size_t garbage_collect(Database& database, const std::string& sql, std::int64_t until_ms,
                             bool dry_run, const Remove& remove) {
@@ -76,9 +101,11 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
     Transaction transaction(database,
                             dry_run ? Transaction::Mode::kRead : Transaction::Mode::kWrite);
     const std::vector<GarbageItem> items = garbage_items(transaction, sql, until_ms, after);
-    for (const GarbageItem& item : items) remove(transaction, item);
+    // Asked in each transaction: while it lasts nobody registers a version.
+    const std::set<std::string> needed =
+        items.empty() ? std::set<std::string>() : garbage_needed(transaction);
+    for (const GarbageItem& item : items) count += remove(transaction, item, needed) ? 1 : 0;
     transaction.commit();
-    count += items.size();
     if (static_cast<std::int64_t>(items.size()) < kGarbageBatch) return count;
     after = items.back().row;
   }
@@ -117,6 +144,12 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
     counted.insert(folder);
     garbage.artifact_bytes += garbage_remove_folder(folder, dry_run);
   };
+  using Ids = std::set<std::string>;
+  const auto is_kept = [&](const GarbageItem& item, const Ids& needed) {
+    const bool kept = needed.count(item.id) != 0;
+    garbage.kept += kept ? 1 : 0;
+    return kept;
+  };
   if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
@@ -126,7 +159,8 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
 
   garbage.logged_models =
       garbage_collect(*database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
-                      [&](Transaction& transaction, const GarbageItem& item) {
+                      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+                        if (is_kept(item, needed)) return false;
                         const std::string artifacts = logged_model_folder(
                             find_logged_model(transaction, item.id), artifact_root_);
                         if (!dry_run) {
@@ -134,10 +168,12 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
                           transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
                         }
                         remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                        return true;
                       });
   garbage.runs =
       garbage_collect(*database_, sql("runs", "run", "run_id"), until_ms, dry_run,
-                      [&](Transaction& transaction, const GarbageItem& item) {
+                      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+                        if (is_kept(item, needed)) return false;
                         const std::string artifacts = run_artifact_folder(
                             find_run_row(transaction, item.row), artifact_root_);
                         if (!dry_run) {
@@ -145,29 +181,32 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
                           transaction.run("DELETE FROM runs WHERE run = ?", item.row);
                         }
                         remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                        return true;
                       });
   const std::string experiments =
       std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
       ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
   garbage.experiments = garbage_collect(
       *database_, experiments, until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
+      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+        if (garbage_is_needed(transaction, item.row, needed)) return false;
         bool has_own_place = false;
         {
           Statement row = transaction.query(
               "SELECT artifact_location FROM experiments WHERE experiment = ?", item.row);
           has_own_place = row.step() && !row.is_null(0);
         }
-        if (dry_run) return;
+        if (dry_run) return true;
         // A run or model that came in since the first steps goes with it, as it is below its
         // folder.
         transaction.run("DELETE FROM logged_models WHERE experiment = ?", item.row);
         transaction.run("DELETE FROM runs WHERE experiment = ?", item.row);
         transaction.run("DELETE FROM experiments WHERE experiment = ?", item.row);
         // A place that the user chose may hold other things.
-        if (has_own_place) return;
+        if (has_own_place) return true;
         garbage.artifact_bytes += garbage_remove_folder(
             experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
+        return true;
       });
   garbage.artifact_bytes += garbage_staging(*database_, artifact_root_, dry_run, counted);
   return garbage;

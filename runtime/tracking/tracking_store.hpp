@@ -126,9 +126,11 @@ class TrackingStore {
   std::string artifact_folder(const std::string& run_id, bool must_be_active = false) const;
 
   // Really deletes runs, experiments and logged models that were deleted at least `older_than_ms`
-  // ago, with their artifacts, metrics and names.
+  // ago, with their artifacts, metrics and names. What registered versions have their files in
+  // stays.
   struct Garbage {
     std::size_t experiments = 0, runs = 0, logged_models = 0;
+    std::size_t kept = 0;  // deleted runs and logged models that registered versions need
     std::uint64_t artifact_bytes = 0;
   };
   Garbage collect_garbage(std::int64_t older_than_ms = 0, bool dry_run = false);

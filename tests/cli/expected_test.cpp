@@ -233,6 +233,22 @@ TEST_CASE("the commands on models print what they are expected to") {
   shown.run({"models", "search", "nam = 'x'"});
   shown.run({"models", "history", "never"});
   shown.run({"models", "rename", "bikes", "old"});
+  shown.run({"models", "alias", "bikes/1", "b", "--delete"});
+  shown.run({"models", "register", "m.mlrt", "bikes", "--alias", "b"});
+  shown.run({"models", "alias", "bikes/1", "b", "--delete"});
+  shown.run({"models", "register", "m.mlrt", "bikes@b"});
+  shown.run({"models", "delete", "models:/bikes@b"});
+  shown.run({"models", "delete", "bikes/2"});
+  shown.run({"models", "delete", "bikes@b", "--all-versions"});
+  shown.run({"models", "history", "models:/bikes", "--max", "2"});
+  shown.run({"models", "register", "m.mlrt", "it's@home"});
+  shown.run({"models", "describe", "it's@home", "away"});
+  shown.run({"models", "tag", "bikes/1", "good=1", "b!=2"});
+  shown.run({"models", "search", "name = 'bikes' AND tags.good = '1'", "--versions"});
+  shown.run({"models", "stage", "bikes/1", "none"});
+  shown.run({"models", "register", "models:bikes/1", "x"});
+  shown.run({"--store", "absent.db", "models", "register", "absent.mlrt", "x"});
+  shown.run({"--store", "absent.db", "models", "list"});
   shown.compare_with("models.txt");
 }
 

@@ -169,8 +169,10 @@ TEST_CASE("a registry agrees with a plain model over random calls, also after it
             model->second.versions.erase(number);
             ++model->second.events;
             auto& aliases = model->second.aliases;
-            for (auto alias = aliases.begin(); alias != aliases.end();)
+            for (auto alias = aliases.begin(); alias != aliases.end();) {
+              if (alias->second == number) ++model->second.events;
               alias = alias->second == number ? aliases.erase(alias) : std::next(alias);
+            }
           }
           break;
         case 6: {

@@ -179,8 +179,12 @@ TEST_CASE_FIXTURE(RegistryFixture, "an alias stands on one version and moves") {
   REQUIRE(aliases.size() == 2);
   CHECK(aliases[0].alias == "beta");
   CHECK(aliases[1].version == 1);
-  registry.delete_alias("m", "champion");
-  registry.delete_alias("m", "champion");
+  const Caught elsewhere = caught([&] { registry.delete_alias("m", "champion", 2); });
+  CHECK(elsewhere.code == ErrorCode::kConflict);
+  CHECK(elsewhere.message == "the alias 'champion' of 'm' stands on version 1, not on version 2");
+  CHECK(registry.delete_alias("m", "champion", 1) == 1);
+  CHECK(registry.delete_alias("m", "champion") == 0);
+  CHECK(registry.delete_alias("m", "champion", 2) == 0);
   CHECK(registry.version("m", 1).aliases == Words{"beta"});
   CHECK(registry.version_by_alias("m", "Latest").version == 2);
   const Caught gone = caught([&] { registry.version_by_alias("m", "betta"); });
@@ -240,6 +244,27 @@ TEST_CASE_FIXTURE(RegistryFixture, "a renamed model keeps its versions, aliases 
   CHECK(registry.version_by_alias("new", "champion").tags.size() == 1);
   CHECK(caught([&] { registry.model("old"); }).code == ErrorCode::kNotFound);
   CHECK(registry.rename_model("new", "new").name == "new");
+}
+
+TEST_CASE_FIXTURE(RegistryFixture, "the history tells which aliases a deleted version had") {
+  add("m", "/1", "champion");
+  registry.set_alias("m", "beta", 1);
+  registry.delete_version("m", 1);
+  const Words events = told(registry, "m");
+  REQUIRE(events.size() == 7);
+  CHECK(events[4].find("delete_alias beta 1: 1 -> ") == 0);
+  CHECK(events[5].find("delete_alias champion 1: 1 -> ") == 0);
+  CHECK(events[6].find("delete_version 1") == 0);
+}
+
+TEST_CASE_FIXTURE(RegistryFixture, "a model with versions goes only with them") {
+  add("m");
+  const Caught refused = caught([&] { registry.delete_model("m", false); });
+  CHECK(refused.code == ErrorCode::kConflict);
+  CHECK(refused.message == "the model 'm' has versions, which would go with it");
+  registry.delete_version("m", 1);
+  registry.delete_model("m", false);
+  CHECK(registry.search_models().items.empty());
 }
 
 TEST_CASE_FIXTURE(RegistryFixture, "a deleted model is gone with all that hangs on it") {
@@ -398,8 +423,8 @@ TEST_CASE("a models URI has six forms") {
   CHECK(mlrt::parse_model_uri("models:/" + id).name.empty());
   for (const char* bad :
        {"", "models:/", "models:a/1", "models:/a", "models:/a/", "models:/a/0", "models:/a/-1",
-        "models:/a/1.5", "models:/a/next", "models:/a/1/2", "models:/@b", "models:/a@",
-        "models://a/1", "runs:/a/1", "models:/a/99999999999999999999"}) {
+        "models:/a/+1", "models:/a/1.5", "models:/a/next", "models:/a/1/2", "models:/@b",
+        "models:/a@", "models://a/1", "runs:/a/1", "models:/a/99999999999999999999"}) {
     CAPTURE(bad);
     const Caught error = caught([&] { mlrt::parse_model_uri(bad); });
     CHECK(error.code == ErrorCode::kInvalidParameter);

@@ -377,6 +377,16 @@ TEST_CASE("what was exported comes back by an import") {
   s.store.log_inputs(run_id, {{"d", "1f", "local", "{}", "", "", "train", {{"a", "b"}}}});
   const std::string deleted = s.store.create_run(created).run_id;
   s.store.delete_run(deleted);
+  {  // a version of a version that is gone: only its storage says where the files are
+    mlrt::Transaction transaction(*s.database, mlrt::Transaction::Mode::kWrite);
+    transaction.run(
+        "INSERT INTO registered_models (model, name, creation_time, last_update_time) VALUES (1, "
+        "'m', 5, 6)");
+    transaction.run(
+        "INSERT INTO model_versions (model, version, source, storage, creation_time, "
+        "last_update_time) VALUES (1, 3, 'models:/m/1', '/models/1f.mlrt', 5, 6)");
+    transaction.commit();
+  }
 
   CHECK(export_mlflow(s.store, s.database, dir.path("out.db")) == "6953534de441");
   ExchangeStore back(dir.path("back.db"));
@@ -403,6 +413,14 @@ TEST_CASE("what was exported comes back by an import") {
   CHECK(back.store.run(deleted).lifecycle_stage == "deleted");
   CHECK(mlrt::LoggedModels(back.database, back.store.artifact_root()).get(model_id).params.size() ==
         1);
+  {
+    mlrt::Transaction transaction(*back.database, mlrt::Transaction::Mode::kRead);
+    mlrt::Statement version =
+        transaction.query("SELECT source, storage FROM model_versions WHERE version = 3");
+    REQUIRE(version.step());
+    CHECK(version.text(0) == "models:/m/1");
+    CHECK(version.text(1) == "/models/1f.mlrt");
+  }
   CHECK(back.import(dir.path("out.db")).metrics == 0);
 }
 

@@ -6,12 +6,14 @@
 #include "cli/output.hpp"
 #include "cli/signals.hpp"
 #include "cli/store_access.hpp"
+#include "net/listener.hpp"
 #include "server/host_rules.hpp"
 
 namespace mlrt {
 
 void run_serve(const GlobalOptions& global, const ServeCommandOptions& options) {
   StopSignals signals;
+  raise_descriptor_limit();
   ServeOptions serve;
   serve.host = options.host;
   serve.port = options.port;

@@ -12,6 +12,7 @@
 #include "core/fs.hpp"
 #include "core/text.hpp"
 #include "lua/server_config.hpp"
+#include "net/listener.hpp"
 #include "server/tracking_server.hpp"
 #include "tracking/rules.hpp"
 
@@ -133,6 +134,7 @@ std::string server_greeting(const std::string& url, const std::string& store, bo
 
 void run_server(const GlobalOptions& global, const ServerCommandOptions& options) {
   StopSignals signals;
+  raise_descriptor_limit();
   setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // what hooks print is to be seen at once
   const ServerSettings settings = read_server_settings(global, options);
   check_tracking_server_options(settings.server);  // before a store is made

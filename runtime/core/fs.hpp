@@ -16,8 +16,9 @@ namespace fs {
 
 // All file access goes through here, so that tests can make any call fail. Paths are bytes as the
 // system has them. Errors: kNotFound for what does not exist, kPermissionDenied for what the system
-// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names
-// the path. Functions may run at the same time in several threads.
+// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, kUnavailable for too
+// many open files, else kIo; each names the path. Functions may run at the same time in several
+// threads.
 
 enum class Op {
   kOpen,

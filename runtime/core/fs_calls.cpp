@@ -97,6 +97,9 @@ ErrorCode fs_error_code(int error) {
       return ErrorCode::kAlreadyExists;
     case ENAMETOOLONG:
       return ErrorCode::kInvalidParameter;
+    case EMFILE:
+    case ENFILE:
+      return ErrorCode::kUnavailable;
     default:
       return ErrorCode::kIo;
   }

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -35,6 +36,8 @@ constexpr std::int64_t kListenerFullLogMs = 10000;
 constexpr std::size_t kListenerMaxTurnedAway = 64;
 constexpr int kListenerTurnedAwayCheckMs = 200;
 constexpr std::size_t kListenerMinStackBytes = 256 * 1024;
+constexpr std::size_t kListenerKeptDescriptors = 100;
+constexpr rlim_t kListenerMostDescriptors = 65536;
 
 void listener_check(bool good, const char* option, const char* rule) {
   if (!good) {
@@ -63,7 +66,24 @@ void listener_check_options(const ListenerOptions& o) {
   listener_check(o.keep_alive_max_requests >= 1, "keep_alive_max_requests", "1 or more");
 }
 
+// As many connections as leave descriptors for the store and the files that requests need.
+std::size_t listener_connection_cap(std::size_t wanted) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  const std::size_t kept = std::min<std::size_t>(kListenerKeptDescriptors, files.rlim_cur / 2);
+  return std::clamp<std::size_t>(files.rlim_cur - kept, 1, wanted);
+}
+
 }  // namespace
+
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const rlim_t most = std::min(files.rlim_max, kListenerMostDescriptors);
+  if (files.rlim_cur >= most) return;
+  files.rlim_cur = most;
+  setrlimit(RLIMIT_NOFILE, &files);  // if not, the listener does with what there is
+}
 
 class Listener::State {
  public:
@@ -112,6 +132,7 @@ class Listener::State {
   const Socket stop_event_;
   ConnectionContext context_;
   std::atomic<int> port_{0};
+  std::size_t max_connections_ = 0;  // set by start(), before any other thread
 
   // Of the accepting thread only.
   Socket listening_;
@@ -143,6 +164,7 @@ void Listener::State::start() {
   }
   listening_ = listen_tcp(options_.host, options_.port);
   port_ = local_port(listening_);
+  max_connections_ = listener_connection_cap(options_.max_connections);
   full_answer_ = make_full_answer();
   try {
     const SignalMask block;
@@ -173,7 +195,7 @@ std::size_t Listener::State::connections() const {
 std::string Listener::State::make_full_answer() const {
   HttpResponse response = router_.error_response(
       Error(ErrorCode::kTooManyRequests,
-            "all " + std::to_string(options_.max_connections) +
+            "all " + std::to_string(max_connections_) +
                 " connections of this server are in use; try again in a second"),
       HttpRequest());
   response.status = 503;
@@ -221,7 +243,7 @@ void Listener::State::accept_one() {
 bool Listener::State::hand_over(Job& job) {
   std::unique_lock<std::mutex> lock(mutex_);
   reap(lock);
-  if (active_.size() + jobs_.size() >= options_.max_connections) return false;
+  if (active_.size() + jobs_.size() >= max_connections_) return false;
   if (idle_workers_ <= jobs_.size() && !start_worker()) return false;
   jobs_.push_back(std::move(job));
   work_.notify_one();
@@ -295,7 +317,7 @@ void Listener::State::log_full(const char* what) {
   if (full_logged_ms_ != 0 && now - full_logged_ms_ < kListenerFullLogMs) return;
   full_logged_ms_ = now;
   log_warn(what, {{"connections", std::to_string(connections())},
-                  {"max_connections", std::to_string(options_.max_connections)}});
+                  {"max_connections", std::to_string(max_connections_)}});
 }
 
 // Answers 503 with no thread. The socket is kept a moment, or the system would drop the answer

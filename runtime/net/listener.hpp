@@ -15,6 +15,7 @@ struct ListenerOptions {
   int port = 0;  // 0 takes a free one
 
   // Each connection has a thread, blocked while it waits. One more gets 503 at once and no thread.
+  // Fewer where the system's limit on open files, less some for the files themselves, is lower.
   std::size_t max_connections = 1024;
   std::size_t thread_stack_bytes = 1 << 20;  // address space; memory only as far as it is used
 
@@ -37,6 +38,10 @@ struct ListenerOptions {
   std::uint64_t max_upload_bytes = std::uint64_t{1} << 40;
   std::size_t keep_alive_max_requests = 1000000;
 };
+
+// Raises the process's limit on open files as far as the system lets it, up to 65536; for programs
+// whose own it is. Call it before a listener starts.
+void raise_descriptor_limit();
 
 // Serves a router over HTTP/1.1. Whatever a client sends or does not send, it costs one thread and
 // the limits above. A request that is refused before it reaches the router (400, 408, 413, 414,

@@ -390,7 +390,8 @@ void StoreConnection::fail(int code, std::string_view sql) {
     case SQLITE_CANTOPEN:
       throw Error(system_error == EACCES || system_error == EPERM || system_error == EROFS
                       ? ErrorCode::kPermissionDenied
-                      : ErrorCode::kIo,
+                  : system_error == EMFILE || system_error == ENFILE ? ErrorCode::kUnavailable
+                                                                     : ErrorCode::kIo,
                   "cannot open " + store +
                       (reason.empty() ? ": " + quoted(sqlite3_errmsg(handle_)) : reason),
                   detail);

@@ -184,7 +184,7 @@ TEST_CASE("writing names the path and the reason") {
        {Reason{ENOSPC, mlrt::ErrorCode::kIo, "no space left on the disk"},
         Reason{EACCES, mlrt::ErrorCode::kPermissionDenied, "permission denied"},
         Reason{EROFS, mlrt::ErrorCode::kPermissionDenied, "the file system is read-only"},
-        Reason{EMFILE, mlrt::ErrorCode::kIo, "too many open files"}}) {
+        Reason{EMFILE, mlrt::ErrorCode::kUnavailable, "too many open files"}}) {
     FsTestFault fault(1, reason.error);
     CHECK(fs_test_message(reason.code, [&] { fs::write_file("a b.txt", "x"); }) ==
           std::string("cannot write 'a b.txt': ") + reason.text);

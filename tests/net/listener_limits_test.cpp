@@ -246,6 +246,28 @@ TEST_CASE("bodies under way share one bound on memory") {
         200);
 }
 
+TEST_CASE("connections leave some of the system's open files to others") {
+  const ListenerTestQuiet quiet;
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit files = before;
+  files.rlim_cur = 110;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &files) == 0);
+  ListenerTestServer server;
+  mlrt::raise_descriptor_limit();
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &files) == 0);
+  CHECK(files.rlim_cur == std::min<rlim_t>(before.rlim_max, 65536));
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  std::vector<std::unique_ptr<RawClient>> held;
+  for (int i = 0; i < 55; ++i) held.push_back(std::make_unique<RawClient>(server.listener.port()));
+  CHECK(listener_test_until([&] { return server.listener.connections() == 55; }));
+  RawClient beyond(server.listener.port());
+  bool closed = false;
+  const std::string answer = beyond.read_to_end(5000, closed);
+  CHECK(answer.rfind("HTTP/1.1 503 ", 0) == 0);
+  CHECK(answer.find("all 55 connections") != std::string::npos);
+}
+
 TEST_CASE("one connection beyond the cap is told so at once and a freed place is taken again") {
   const ListenerTestQuiet quiet;
   mlrt::ListenerOptions options = listener_test_options();

@@ -177,6 +177,22 @@ TEST_CASE("a full disk is 507, which clients do not try again") {
   CHECK(server.call("PUT", path, "bytes").status == 200);
 }
 
+TEST_CASE("too many open files are 503, for the same request may work later") {
+  set_log(LogLevel::kOff, LogFormat::kText);
+  TrackingTestRouter server;
+  Run run = server.session.start_run("r");
+  const std::string path = "/api/2.0/mlflow-artifacts/artifacts/0/" + run.id() + "/artifacts/a.bin";
+  fs::set_fault_hook([](fs::Op op, const std::string& file) {
+    return op == fs::Op::kOpen && file.find("mlrt-artifacts") != std::string::npos ? EMFILE : 0;
+  });
+  const HttpResponse busy = server.call("PUT", path, "bytes");
+  fs::set_fault_hook(nullptr);
+  set_log(LogLevel::kWarn, LogFormat::kText);
+  CHECK(busy.status == 503);
+  CHECK(busy.body.find("TEMPORARILY_UNAVAILABLE") != std::string::npos);
+  CHECK(server.call("PUT", path, "bytes").status == 200);
+}
+
 TEST_CASE("a server on a port of its own answers until it is stopped") {
   TempDir folder;
   TrackingServerOptions options;

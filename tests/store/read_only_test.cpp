@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "core/fs.hpp"
@@ -10,7 +11,9 @@ using mlrt::Database;
 using mlrt::DatabaseOptions;
 using mlrt::ErrorCode;
 using mlrt::Statement;
+using mlrt::StoreConnection;
 using mlrt::StoreJournal;
+using mlrt::StoreOpenMode;
 using mlrt::Transaction;
 using mlrt::test::become_ordinary_user;
 using mlrt::test::Caught;
@@ -153,4 +156,21 @@ TEST_CASE("a store that may not be read at all, or not be created, is refused") 
     require_in_child(error.code == ErrorCode::kPermissionDenied, error.message);
     require_in_child(error.has("the system allows no new file in its folder"), error.message);
   });
+}
+
+TEST_CASE("a store is unavailable while the process has too many open files") {
+  TempDir dir;
+  const std::string path = dir.path("s.db");
+  write_one(*Database::open(path), "w");
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const Caught error = caught(
+      [&] { StoreConnection(path, path, StoreOpenMode::kReadWrite, 1000).execute("BEGIN"); });
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(error.code == ErrorCode::kUnavailable);
+  CHECK_MESSAGE(error.has("cannot open the store"), error.message);
+  CHECK(read_count(*Database::open(path)) == 1);
 }

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/fs.hpp"
@@ -32,14 +33,32 @@ ListenerOptions tracking_listener_options(const TrackingServerOptions& options) 
   return listener;
 }
 
-// Clients know artifacts by their place below the root; where that is on this machine is not for
-// them. What they said themselves, which is refused, is quoted as it was.
-HttpResponse tracking_error_response(const Error& error, const std::string& root) {
+// What stands in a message in place of what.
+using TrackingWords = std::vector<std::pair<std::string, std::string>>;
+
+// Clients know artifacts by their place below the root, and the store by its name; where they are
+// on this machine is not for them.
+TrackingWords tracking_hidden_paths(const Session& session) {
+  const std::string& store = session.store();
+  TrackingWords words = {{session.tracking().artifact_root(), "mlflow-artifacts:"},
+                         {store, fs::basename(store)}};
+  for (const std::string& path : {fs::absolute(store), fs::real_path(store)}) {
+    const std::string folder = fs::parent(path);
+    if (starts_with(folder, "/") && folder.size() > 1) words.emplace_back(folder + "/", "");
+  }
+  return words;
+}
+
+// What clients said themselves, which is refused, is quoted as it was.
+HttpResponse tracking_error_response(const Error& error, const TrackingWords& hidden) {
   if (!fs::is_disk_full(error)) {
     const bool said = error.code() == ErrorCode::kInvalidParameter && error.detail().empty();
     std::string message = error.message();
-    for (std::size_t at = 0; !said && (at = message.find(root, at)) != std::string::npos;) {
-      message.replace(at, root.size(), "mlflow-artifacts:");
+    for (const auto& [path, shown] : hidden) {
+      for (std::size_t at = 0; !said && (at = message.find(path, at)) != std::string::npos;) {
+        message.replace(at, path.size(), shown);
+        at += shown.size();
+      }
     }
     return error_json_response(Error(error.code(), std::move(message), error.detail()));
   }
@@ -135,9 +154,10 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
     rules.check(request);
     return hooks ? tracking_ask_hook(*hooks, request) : std::nullopt;
   });
-  router.set_error_handler([root](const Error& error, const HttpRequest&) {
-    return tracking_error_response(error, root);
-  });
+  router.set_error_handler(
+      [hidden = tracking_hidden_paths(session)](const Error& error, const HttpRequest&) {
+        return tracking_error_response(error, hidden);
+      });
   return router;
 }
 

@@ -228,6 +228,19 @@ TEST_CASE("what the system refuses is told without the server's paths") {
   set_log(LogLevel::kWarn, LogFormat::kText);
 }
 
+TEST_CASE("what is wrong with the store is told without its place") {
+  set_log(LogLevel::kOff, LogFormat::kText);
+  TrackingTestRouter server;
+  fs::rename(server.folder.path("mlrt.db"), server.folder.path("moved.db"));
+  const HttpResponse answer =
+      server.call("POST", "/api/2.0/mlflow/runs/create", R"({"experiment_id": "0"})");
+  set_log(LogLevel::kWarn, LogFormat::kText);
+  CHECK(answer.status == 500);
+  CHECK_MESSAGE(answer.body.find("the store 'mlrt.db' was moved") != std::string::npos,
+                answer.body);
+  CHECK(answer.body.find(server.folder.path()) == std::string::npos);
+}
+
 TEST_CASE("a host in brackets is listened on, and two Origins are one too many") {
   TempDir folder;
   TrackingServerOptions options;

@@ -22,6 +22,8 @@ constexpr int kTrackingInsufficientStorage = 507;
 // stays far below it. What may be larger, artifacts, is streamed.
 constexpr std::size_t kTrackingMaxBodyBytes = std::size_t{32} << 20;
 constexpr std::size_t kTrackingMaxTotalBodyBytes = std::size_t{128} << 20;
+// MLflow's client searches by GET with filters that list hundreds of ids.
+constexpr std::size_t kTrackingMaxTargetBytes = std::size_t{64} << 10;
 
 ListenerOptions tracking_listener_options(const TrackingServerOptions& options) {
   check_tracking_server_options(options);
@@ -30,6 +32,7 @@ ListenerOptions tracking_listener_options(const TrackingServerOptions& options) 
   listener.port = options.port;
   listener.max_body_bytes = kTrackingMaxBodyBytes;
   listener.max_total_body_bytes = kTrackingMaxTotalBodyBytes;
+  listener.max_target_bytes = kTrackingMaxTargetBytes;
   return listener;
 }
 

@@ -203,6 +203,11 @@ TEST_CASE("a server on a port of its own answers until it is stopped") {
   CHECK(http_request("POST", server.url() + "/api/2.0/mlflow/experiments/search",
                      {{"Content-Type", "application/json"}}, R"({"max_results": 5})")
             .status == 200);
+  std::string filter = "run_id%20IN%20('0'";
+  for (int i = 0; i < 800; ++i) filter += ",%27" + std::string(32, 'a') + "%27";
+  CHECK(http_request("GET",
+                     server.url() + "/api/2.0/mlflow/model-versions/search?filter=" + filter + ")")
+            .status == 200);
   server.stop();
   CHECK_THROWS_AS(http_request("GET", server.url() + "/health"), Error);
   server.stop();

@@ -270,12 +270,16 @@ void artifact_check_new_place(const ServedArtifact& place) {
                 "Invalid path " + quoted(place.path, 300) +
                     ": names of this form are those of files that are being written");
   }
-  for (std::size_t end = place.path.find('/'); end != std::string::npos;
-       end = place.path.find('/', end + 1)) {
-    const std::string above = place.path.substr(0, end);
-    if (!fs::is_file(fs::join(place.folder, above))) continue;
-    throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(place.path, 300) + ": " +
-                                                  quoted(above, 300) + " is a file");
+  for (std::size_t end = 0; end < place.path.size();) {
+    end = std::min(place.path.find('/', end + 1), place.path.size());
+    const std::string part = place.path.substr(0, end);
+    const std::string on_disk = fs::join(place.folder, part);
+    const bool is_file = fs::is_file(on_disk);
+    const bool is_whole = end == place.path.size();
+    if (is_file ? is_whole : fs::is_folder(on_disk) || !fs::exists(on_disk)) continue;
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid path " + quoted(place.path, 300) + ": " + quoted(part, 300) +
+                    (is_file ? " is a file" : " is neither a file nor a folder"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "server/artifact_routes.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -320,6 +321,21 @@ TEST_CASE("a bundle of the registry is a folder of its files to clients") {
   CHECK(test.call("GET", get + "/none").status == 404);
   CHECK(test.call("GET", get + "/../" + bundle).status == 400);
   CHECK(test.call("PUT", get + "/MLmodel", "x").status == 400);
+}
+
+TEST_CASE("what is there and is neither file nor folder is not replaced") {
+  ArtifactRoutesTest test;
+  const std::string own = test.session.artifacts().folder(test.run.id());
+  fs::make_folders(own);
+  REQUIRE(mkfifo(fs::join(own, "fifo").c_str(), 0600) == 0);
+  const std::string refusal = artifact_test_error(test.call("PUT", test.root("/fifo"), "x"));
+  artifact_test_begins(refusal,
+                       "400 INVALID_PARAMETER_VALUE Invalid path 'fifo': 'fifo' is neither");
+  artifact_test_begins(artifact_test_error(test.call("PUT", test.root("/fifo/a"), "x")),
+                       "400 INVALID_PARAMETER_VALUE Invalid path 'fifo/a': 'fifo' is neither");
+  const std::string small = "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=" + test.run.id();
+  CHECK(test.call("POST", small + "&path=fifo", "x").status == 400);
+  CHECK(test.call("GET", test.root("/fifo")).status == 400);
 }
 
 TEST_CASE("a place that no file can have is 400, at once and without the server's paths") {

@@ -87,6 +87,15 @@ ServedArtifact artifact_place_of(std::string owner, std::string folder, const st
   return {std::move(owner), path, std::move(folder)};
 }
 
+// What is read may be named as MLflow takes it: "a/", "a//b" and "./a" are "a", "a/b" and "a".
+std::string artifact_read_path(const std::string& path) {
+  if (starts_with(path, "/")) return path;  // which is refused
+  std::vector<std::string> names = split(path, '/');
+  const auto idle = [](const std::string& name) { return name.empty() || name == "."; };
+  names.erase(std::remove_if(names.begin(), names.end(), idle), names.end());
+  return join(names, "/");
+}
+
 // Whose the path below the artifact root is: "1/<run id>/artifacts/a/b". None if nobody's.
 std::optional<ServedArtifact> artifact_find_place(const ArtifactContext& context,
                                                   const std::string& path) {
@@ -192,14 +201,16 @@ std::vector<ArtifactEntry> artifact_bundled_entries(const FileSet& bundle,
   return entries;
 }
 
-// Without a root_uri by base names. As MLflow's server, which leaves an empty list out.
+// Without a root_uri by base names, else below `path` as the caller gave it. As MLflow's server,
+// which leaves an empty list out.
 HttpResponse artifact_list_answer(const std::vector<ArtifactEntry>& entries,
                                   const std::string& path, const std::string& root_uri) {
   std::string body;
   RestWriter out(body);
   out.open('{');
   if (!entries.empty()) {
-    const std::string before = root_uri.empty() || path.empty() ? "" : path + "/";
+    std::string before = root_uri.empty() ? "" : path;
+    if (!before.empty() && before.back() != '/') before += '/';
     out.open("files", '[');
     for (const ArtifactEntry& entry : entries) {
       out.open('{');
@@ -237,13 +248,13 @@ ServedArtifact artifact_run_place(const HttpRequest& request, const ArtifactCont
   if (run_id.empty()) run_id = artifact_optional_query(request, "run_uuid");
   if (run_id.empty()) run_id = artifact_query(request, "run_id");
   std::string folder = context.session.tracking().artifact_folder(run_id);
-  return artifact_place_of(std::move(run_id), std::move(folder), path);
+  return artifact_place_of(std::move(run_id), std::move(folder), artifact_read_path(path));
 }
 
 ServedArtifact artifact_model_place(const ArtifactContext& context, const std::string& model_id,
                                     const std::string& path) {
   const LoggedModel model = context.session.logged_models().get(model_id);
-  return artifact_place_of(model_id, model.artifact_folder, path);
+  return artifact_place_of(model_id, model.artifact_folder, artifact_read_path(path));
 }
 
 // ---- handlers
@@ -303,7 +314,8 @@ std::unique_ptr<HttpBodySink> artifact_begin_put(const ArtifactContext& context,
 }
 
 HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& context,
-                          const std::string& path) {
+                          const std::string& given) {
+  const std::string path = artifact_read_path(given);
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_send(request, context, *place);
   }
@@ -315,8 +327,7 @@ HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& con
 }
 
 HttpResponse artifact_list_below_root(const HttpRequest& request, const ArtifactContext& context) {
-  std::string path = artifact_optional_query(request, "path");
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::string path = artifact_read_path(artifact_optional_query(request, "path"));
   if (path.empty()) return artifact_json_answer("{}");
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_list_answer(artifact_entries(*place), "", "");
@@ -355,7 +366,7 @@ HttpResponse artifact_not_implemented(const char* what) {
 HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactContext& context) {
   const std::string name = artifact_query(request, "name");
   const std::string number = artifact_query(request, "version");
-  const std::string path = artifact_query(request, "path");
+  const std::string path = artifact_read_path(artifact_query(request, "path"));
   check_artifact_path(path);
   long long version = 0;
   if (!parse_int64(number, version) || version < 1) {
@@ -431,21 +442,22 @@ HttpResponse artifact_on_multipart_download(const ArtifactCall&) {
   return artifact_not_implemented("Multipart download");
 }
 
-HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place) {
-  return artifact_list_answer(artifact_entries(place), place.path,
+HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place,
+                                     const std::string& path) {
+  return artifact_list_answer(artifact_entries(place), path,
                               artifact_uri_of_folder(context.root(), place.folder));
 }
 
 HttpResponse artifact_on_list_of_run(const ArtifactCall& call) {
   const std::string path = artifact_optional_query(call.request, "path");
-  return artifact_list_with_root(call.context,
-                                 artifact_run_place(call.request, call.context, path));
+  return artifact_list_with_root(call.context, artifact_run_place(call.request, call.context, path),
+                                 path);
 }
 
 HttpResponse artifact_on_list_of_model(const ArtifactCall& call) {
   const std::string path = artifact_optional_query(call.request, "artifact_directory_path");
   return artifact_list_with_root(
-      call.context, artifact_model_place(call.context, call.params.at("model_id"), path));
+      call.context, artifact_model_place(call.context, call.params.at("model_id"), path), path);
 }
 
 HttpResponse artifact_on_get_of_model(const ArtifactCall& call) {

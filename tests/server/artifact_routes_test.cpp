@@ -126,6 +126,31 @@ TEST_CASE("what is put comes back, is listed, has its SHA-256 in the store and c
   CHECK(test.session.artifacts().list(test.run.id(), "", true).empty());
 }
 
+TEST_CASE("what is read may have idle slashes and dots in its path, what is written may not") {
+  ArtifactRoutesTest test;
+  CHECK(test.call("PUT", test.root("/nd/x"), "x").status == 200);
+  const std::string by_run = "run_id=" + test.run.id() + "&path=";
+  for (const char* path : {"nd", "nd/", "./nd", "nd/.", ".//nd//"}) {
+    CAPTURE(path);
+    const Json listed = test.list("/api/2.0/mlflow/artifacts/list?" + by_run + path);
+    const std::string given = path;  // which MLflow repeats in its answer
+    CHECK(listed["files"][0]["path"] == given + (given.back() == '/' ? "x" : "/x"));
+    const Json below = test.list(std::string(kArtifactTestApi) + "?path=0/" + test.run.id() +
+                                 "/artifacts/" + path);
+    CHECK(below["files"][0]["path"] == "x");
+  }
+  for (const char* path : {"nd//x", "./nd/x", "nd/./x", "nd/x/"}) {
+    CAPTURE(path);
+    CHECK(artifact_test_body(test.call("GET", "/get-artifact?" + by_run + path)) == "x");
+  }
+  CHECK(test.list("/api/2.0/mlflow/artifacts/list?" + by_run + ".")["files"][0]["path"] == "./nd");
+  CHECK(artifact_test_body(test.call("GET", test.root("//nd//x"))) == "x");
+  CHECK(test.call("PUT", test.root("/nd//y"), "x").status == 400);
+  for (const char* path : {"/nd", "nd/..", "../nd", "nd/%252e%252e"}) {
+    CHECK(test.call("GET", "/api/2.0/mlflow/artifacts/list?" + by_run + path).status == 400);
+  }
+}
+
 TEST_CASE("a put replaces the file as a whole, and one that is broken off leaves no trace") {
   ArtifactRoutesTest test;
   CHECK(test.call("PUT", test.root("/f"), "first").status == 200);
@@ -156,9 +181,12 @@ TEST_CASE("paths that lead out of an artifact folder are 400 Invalid path on eve
   ArtifactRoutesTest test;
   const std::string run = test.run.id();
   for (const char* bad : {"..", "../x", "a/../../x", "%2e%2e/x", "%252e%252e/x", "a%5Cb", "%23x",
-                          "a%2523", "/etc/passwd", "%2Fetc/passwd", "a//b", "./x", "..%2fx"}) {
+                          "a%2523", "/etc/passwd", "%2Fetc/passwd", "..%2fx"}) {
     CAPTURE(bad);
+    // Below a folder, a slash too many is none to those who read.
+    const bool is_absolute = std::string(bad).find("etc/passwd") < 4;
     for (const char* method : {"GET", "PUT", "DELETE"}) {
+      if (is_absolute && method == std::string("GET")) continue;
       const HttpResponse answer = test.call(method, test.root("/") + bad, "x");
       CHECK(artifact_test_begins(artifact_test_error(answer),
                                  "400 INVALID_PARAMETER_VALUE Invalid path"));

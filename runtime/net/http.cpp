@@ -160,9 +160,8 @@ std::string percent_decode(std::string_view text, bool plus_is_space, std::strin
     decoded.push_back(c);
   }
   for (const char c : decoded) {
-    // Line breaks and tabs are text in a query value, and nothing but trouble in a path.
-    const bool allowed_break = plus_is_space && (c == '\n' || c == '\r' || c == '\t');
-    if ((static_cast<unsigned char>(c) < 0x20 && !allowed_break) || c == 0x7f) {
+    // All but NUL are text in a query value, and nothing but trouble in a path.
+    if (c == '\0' || (!plus_is_space && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f))) {
       http_bad_request(std::string(what) + " has a control character");
     }
   }

@@ -72,8 +72,8 @@ bool is_http_field_value(std::string_view text);
 void check_http_response(const HttpResponse& response);
 
 // Decodes %XX once, and '+' as a space when `plus_is_space`. Throws kBadRequest that names `what`
-// for an escape that is cut short or not hex, and for a result with a control character (so %00) or
-// that is not UTF-8.
+// for an escape that is cut short or not hex, and for a result that is not UTF-8 or has a NUL or,
+// not in a query, another control character.
 std::string percent_decode(std::string_view text, bool plus_is_space, std::string_view what);
 
 // Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or

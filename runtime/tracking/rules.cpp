@@ -306,6 +306,10 @@ void check_experiment_name(const std::string& name) {
   if (name.empty()) rules_refuse("Invalid experiment name: ''");
   rules_check_utf8(name, "name");
   rules_check_length(name, kMaxExperimentNameLength, "name");
+  if (name.find('\0') != std::string::npos) {
+    rules_refuse("Invalid experiment name: " + quoted(name) +
+                 " has a NUL character, which no address can carry");
+  }
 }
 
 std::int64_t parse_experiment_id(const std::string& id) {

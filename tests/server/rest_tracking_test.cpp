@@ -51,6 +51,10 @@ TEST_CASE("an experiment is created, found, renamed, tagged, deleted and restore
   CHECK(found["creation_time"].is_number_integer());
   CHECK(found["tags"][0] == Json{{"key", "a"}, {"value", "b"}});
 
+  CHECK(server.post("/experiments/create", {{"name", "a\x01z"}}).status == 200);
+  CHECK(server.get("/experiments/get-by-name?experiment_name=a%01z").status == 200);
+  CHECK(server.post("/experiments/create", {{"name", std::string("a\0z", 3)}}).status == 400);
+
   const RestAnswer again = server.post("/experiments/create", {{"name", "taxi"}});
   CHECK(again.status == 400);
   CHECK(again.code() == "RESOURCE_ALREADY_EXISTS");

@@ -126,6 +126,10 @@ TEST_CASE("run ids, experiment ids and names follow MLflow's rules") {
   CHECK(caught([] { mlrt::parse_experiment_id("99999999999999999999"); }).code ==
         ErrorCode::kInvalidParameter);
   CHECK(caught([] { mlrt::check_experiment_name(""); }).message == "Invalid experiment name: ''");
+  CHECK_NOTHROW(mlrt::check_experiment_name("a\x01\nb"));
+  CHECK(caught([] {
+          mlrt::check_experiment_name(std::string("a\0b", 3));
+        }).has("Invalid experiment name: 'a\\x00b' has a NUL character"));
   CHECK(caught([] { mlrt::check_experiment_name(repeated("x", 501)); }).message ==
         "'name' exceeds the maximum length of 500 characters");
 }

@@ -266,7 +266,11 @@ ArtifactStore::Place ArtifactStore::find(const std::string& owner, const std::st
 
 void ArtifactStore::refuse_absent(const std::string& owner, const std::string& path) const {
   std::vector<std::string> known;
-  for (const ArtifactInfo& info : list(owner, "", true)) known.push_back(info.path);
+  try {
+    for (const ArtifactInfo& info : list(owner, "", true)) known.push_back(info.path);
+  } catch (const Error&) {
+    // What cannot be listed, a symbolic link in the folder for one, only costs the suggestion.
+  }
   throw Error(ErrorCode::kNotFound, (is_logged_model_id(owner) ? "the logged model " : "the run ") +
                                         owner + " has no artifact " + quoted(path, 300) +
                                         did_you_mean(path, known));

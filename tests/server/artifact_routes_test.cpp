@@ -315,6 +315,23 @@ TEST_CASE("files of a model version are read from its bundle, and never from els
   CHECK(refused.status == 403);
 }
 
+TEST_CASE("a version whose files are gone is 404, whatever else lies in its run's folder") {
+  ArtifactRoutesTest test;
+  const std::string own = test.session.artifacts().folder(test.run.id());
+  fs::make_folders(own);
+  REQUIRE(symlink("/etc", fs::join(own, "link").c_str()) == 0);
+  Registry::NewVersion version;
+  version.name = "gone";
+  version.create_model = true;
+  version.source = "runs:/" + test.run.id() + "/model";
+  version.run_id = test.run.id();
+  test.session.registry().create_version(version);
+  const std::string refusal = artifact_test_error(
+      test.call("GET", "/model-versions/get-artifact?name=gone&version=1&path=MLmodel"));
+  artifact_test_begins(refusal, "404 RESOURCE_DOES_NOT_EXIST");
+  CHECK(refusal.find("has no artifact 'model'") != std::string::npos);
+}
+
 TEST_CASE("a bundle of the registry is a folder of its files to clients") {
   ArtifactRoutesTest test;
   save_model(*test::make_scoring_model(), test.folder.path("m.mlrt"));

@@ -535,6 +535,7 @@ void add_artifact_routes(Router& router, const Session& session, bool read_only)
 }
 
 std::string artifact_uri_of_folder(const std::string& root, const std::string& folder) {
+  if (folder == root) return std::string(kArtifactScheme) + "/";
   if (folder.size() <= root.size() + 1 || !starts_with(folder, root) || folder[root.size()] != '/')
     return folder;
   return kArtifactScheme + folder.substr(root.size());

@@ -24,9 +24,9 @@ namespace mlrt {
 // Throws kInternal when the router has one of the routes already.
 void add_artifact_routes(Router& router, const Session& session, bool read_only);
 
-// The URI under which clients of the server find `folder`, an absolute path: below the artifact
-// root `root` "mlflow-artifacts:/1/<run id>/artifacts", else the path itself, which only clients on
-// this machine can use.
+// The URI under which clients of the server find `folder`, an absolute path: for the artifact root
+// `root` "mlflow-artifacts:/", below it "mlflow-artifacts:/1/<run id>/artifacts", else the path
+// itself, which only clients on this machine can use.
 std::string artifact_uri_of_folder(const std::string& root, const std::string& folder);
 
 // The other way: the folder behind a URI "mlflow-artifacts:/path" or

@@ -452,7 +452,7 @@ TEST_CASE("a read-only server shows artifacts and takes none") {
 TEST_CASE("folders below the artifact root have URIs of the server, and back") {
   CHECK(artifact_uri_of_folder("/r", "/r/1/abc/artifacts") == "mlflow-artifacts:/1/abc/artifacts");
   CHECK(artifact_uri_of_folder("/r", "/rest/1") == "/rest/1");
-  CHECK(artifact_uri_of_folder("/r", "/r") == "/r");
+  CHECK(artifact_uri_of_folder("/r", "/r") == "mlflow-artifacts:/");
   for (const char* uri : {"mlflow-artifacts:/1/abc", "mlflow-artifacts:///1/abc",
                           "mlflow-artifacts://host:5000/1/abc/"}) {
     CHECK(artifact_folder_of_uri("/r", uri) == "/r/1/abc");

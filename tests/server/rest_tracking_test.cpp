@@ -428,6 +428,12 @@ TEST_CASE("runs are found by the artifact_uri that the server gave them") {
                 {{"name", "elsewhere"}, {"artifact_location", "mlflow-artifacts:/own/place"}})
           .json;
   const std::string other = server.create_run(made["experiment_id"]);
+  const Json top = server
+                       .post("/experiments/create",
+                             {{"name", "top"}, {"artifact_location", "mlflow-artifacts:/"}})
+                       .json;
+  CHECK(server.get("/experiments/get?experiment_id=" + top["experiment_id"].get<std::string>())
+            .json["experiment"]["artifact_location"] == "mlflow-artifacts:/");
   const auto found = [&](const std::string& filter) {
     const RestAnswer answer =
         server.post("/runs/search", {{"experiment_ids", {"0", made["experiment_id"]}},

@@ -178,6 +178,16 @@ void rules_check_batch_limit(const char* entity, std::size_t limit, std::size_t 
                entity + " across multiple requests and try again.");
 }
 
+// "dbfs:/x", but no path, no "c:/x" and no "file:/x".
+bool rules_has_scheme(std::string_view uri) {
+  const std::size_t colon = uri.find(':');
+  if (colon == std::string_view::npos || colon < 2 || (uri[0] >= '0' && uri[0] <= '9'))
+    return false;
+  const std::string_view scheme = uri.substr(0, colon);
+  return scheme != "file" && scheme.find('_') == std::string_view::npos &&
+         rules_ascii_word(scheme, "+-.");
+}
+
 bool rules_percent_decode(std::string& text) {
   const auto digit = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -340,11 +350,14 @@ std::string checked_artifact_location(const std::string& location) {
       rules_refuse("Invalid artifact_location " + quoted(location, 300) +
                    ": a file URI has three slashes and names a folder of this machine");
     }
-  } else if (starts_with(folder, "file:/")) {
+  } else if (starts_with(folder, "file:")) {
     folder.erase(0, 5);
     rules_percent_decode(folder);
   }
-  if (folder.find("://") != std::string::npos) {
+  if (trim(folder).empty()) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) + ": it is blank");
+  }
+  if (folder.find("://") != std::string::npos || rules_has_scheme(location)) {
     rules_refuse("Invalid artifact_location " + quoted(location, 300) +
                  ": artifacts are kept in a folder of this machine");
   }

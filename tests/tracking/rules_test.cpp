@@ -108,6 +108,25 @@ TEST_CASE("a metric's timestamp must not be negative") {
         "Timestamp must be a nonnegative long (64-bit integer)");
 }
 
+TEST_CASE("an artifact location is a folder of this machine") {
+  for (const char* good : {"/a/b", "/a/b/", "file:/a/b", "file:///a/b", "file:///a%2Fb"}) {
+    CAPTURE(good);
+    CHECK(mlrt::checked_artifact_location(good) == "/a/b");
+  }
+  for (const char* good : {"a/b", "c:/x", "2:30/x", "a_b:/x", "./dbfs:/x", "file:a"}) {
+    CAPTURE(good);
+    CHECK(mlrt::checked_artifact_location(good)[0] == '/');
+  }
+  for (const char* bad :
+       {"dbfs:/x", "s3://b/x", "mlflow-artifacts:/x", "DBFS:x", "file://host/x"}) {
+    CAPTURE(bad);
+    CHECK(caught([&] { mlrt::checked_artifact_location(bad); }).has("a folder of this machine"));
+  }
+  for (const char* blank : {"", " \t", "file:"}) {
+    CHECK(caught([&] { mlrt::checked_artifact_location(blank); }).has("it is blank"));
+  }
+}
+
 TEST_CASE("run ids, experiment ids and names follow MLflow's rules") {
   for (const char* good : {"a", "0123456789abcdef0123456789abcdef", "A-b_c"}) {
     CHECK(caught([&] { mlrt::check_run_id(good); }).message == "");

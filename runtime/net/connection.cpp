@@ -107,9 +107,12 @@ bool Connection::read_body(HttpHead& head, HttpUpload* upload) {
   const std::uint64_t limit = upload != nullptr ? context_.options.max_upload_bytes
                                                 : std::uint64_t{context_.options.max_body_bytes};
   if (head.framing == HttpFraming::kLength && head.content_length > limit) {
-    throw HttpRejected(413, ErrorCode::kTooLarge,
-                       "the request's body has " + std::to_string(head.content_length) +
-                           " bytes; the limit is " + std::to_string(limit));
+    throw HttpRejected(
+        413, ErrorCode::kTooLarge,
+        "the request's body has " +
+            (head.content_length == UINT64_MAX ? "more than 10^19"
+                                               : std::to_string(head.content_length)) +
+            " bytes; the limit is " + std::to_string(limit));
   }
   if (head.expects_continue && buffer_.empty()) {
     const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -111,6 +111,20 @@ void head_read_framing(HttpHead& head) {
   }
 }
 
+// A body that is not what it stands for would be stored or read as if it were.
+void head_check_content(const HttpHead& head) {
+  if (head.request.method == "PUT" && find_http_header(head.request.headers, "Content-Range")) {
+    head_refuse("a PUT with a Content-Range is not served; send the whole");
+  }
+  if (head.framing == HttpFraming::kNone) return;
+  const std::string* coding = head_single(head.request.headers, "Content-Encoding");
+  if (coding != nullptr && !coding->empty() && to_lower(*coding) != "identity") {
+    throw HttpRejected(
+        415, ErrorCode::kUnsupportedMedia,
+        "the Content-Encoding " + quoted(*coding, 100) + " is not served; send the body as it is");
+  }
+}
+
 }  // namespace
 
 void HttpHeadScanner::reset() {
@@ -181,6 +195,7 @@ void parse_http_head(std::string_view text, HttpHead& head) {
   if (first) head_refuse("the request has no request line");
   head_read_connection(head);
   head_read_framing(head);
+  head_check_content(head);
   const std::string* host = head_single(head.request.headers, "Host");
   if (host == nullptr && !head.http_1_0) head_refuse("the request has no Host header");
   if (host != nullptr && host->find_first_of(" \t,/@") != std::string::npos) {

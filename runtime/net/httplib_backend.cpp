@@ -125,7 +125,8 @@ void httplib_fix_headers(const HttplibAnswer& answer, bool takes_ranges,
   } else if (answer.http_1_0) {
     response.headers.emplace("Connection", "keep-alive");
   }
-  if (response.status == httplib::StatusCode::NoContent_204) {
+  if (response.status == httplib::StatusCode::NoContent_204 ||
+      response.status == httplib::StatusCode::NotModified_304) {
     response.headers.erase("Content-Length");
     response.body.clear();
   }

@@ -45,7 +45,7 @@ void raise_descriptor_limit();
 
 // Serves a router over HTTP/1.1. Whatever a client sends or does not send, it costs one thread and
 // the limits above. A request that is refused before it reaches the router (400, 408, 413, 414,
-// 417, 431, 503) is answered through the router's error handler and its connection closed; the
+// 415, 417, 431, 503) is answered through the router's error handler and its connection closed; the
 // error's status is replaced by the listener's where it differs.
 //
 // All methods are safe from any thread. A handler may call request_stop, but not stop, wait or the

@@ -112,6 +112,11 @@ TEST_CASE("a file is sent whole, in ranges, to HEAD, and not at all when it is k
   const std::string head = client.read_answer(false);
   CHECK(head.find("Content-Length: " + std::to_string(content.size()) + "\r\n") !=
         std::string::npos);
+  // A length is that of the file, or none.
+  CHECK(client.send("GET /f HTTP/1.1\r\nHost: h\r\nIf-None-Match: *\r\n\r\n"));
+  const std::string known = client.read_answer(false);
+  CHECK(known.rfind("HTTP/1.1 304 ", 0) == 0);
+  CHECK(known.find("Content-Length") == std::string::npos);
 }
 
 TEST_CASE("an empty file is an answer without bytes, and a missing one is 404") {

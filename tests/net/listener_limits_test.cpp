@@ -86,6 +86,10 @@ TEST_CASE("a malformed request is answered with its status and its connection is
       {"a climbing path", "GET /a/../../etc HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"an encoded climbing path", "GET /%2e%2e/etc HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"another expectation", post + "Expect: magic\r\nContent-Length: 5\r\n\r\nhello", 417},
+      {"a compressed body", post + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", 415},
+      {"a part of a body",
+       "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Range: bytes 0-4/9\r\nContent-Length: 5\r\n\r\nhello",
+       400},
       {"a long address", "GET /" + std::string(2000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
       {"an address with no end", "GET /" + std::string(100000, 'a'), 414},
       {"a large header", get + "X: " + std::string(5000, 'a') + "\r\n\r\n", 431},
@@ -119,6 +123,11 @@ TEST_CASE("a malformed request is answered with its status and its connection is
     CHECK(answer.find("\"message\":\"") != std::string::npos);
   }
   CHECK(mlrt::http_request("GET", server.url("/hello")).body == "hello");
+  CHECK(mlrt::http_request("POST", server.url("/echo"), {{"Content-Encoding", "Identity"}}, "x")
+            .body == "x");
+  RawClient client(server.listener.port());
+  client.send(post + "Content-Length: 99999999999999999999\r\n\r\n");
+  CHECK(client.read_answer().find("more than 10^19 bytes") != std::string::npos);
 }
 
 TEST_CASE("a client that still sends a large refused body gets to read the refusal") {

@@ -13,6 +13,7 @@
 #include "core/text.hpp"
 #include "lua/server_config.hpp"
 #include "net/listener.hpp"
+#include "server/host_rules.hpp"
 #include "server/tracking_server.hpp"
 #include "tracking/rules.hpp"
 
@@ -138,6 +139,7 @@ void run_server(const GlobalOptions& global, const ServerCommandOptions& options
   setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // what hooks print is to be seen at once
   const ServerSettings settings = read_server_settings(global, options);
   check_tracking_server_options(settings.server);  // before a store is made
+  check_port_is_free(host_bare(settings.server.host), settings.server.port);
   if (!settings.session.artifact_root.empty() && !settings.server.read_only)
     check_artifact_root(settings.session.artifact_root);
   const std::string store = fs::absolute(settings.session.store);

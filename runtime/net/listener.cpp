@@ -85,6 +85,8 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &files);  // if not, the listener does with what there is
 }
 
+void check_port_is_free(const std::string& host, int port) { listen_tcp(host, port); }
+
 class Listener::State {
  public:
   State(ListenerOptions options, Router router)

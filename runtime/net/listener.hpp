@@ -43,6 +43,9 @@ struct ListenerOptions {
 // whose own it is. Call it before a listener starts.
 void raise_descriptor_limit();
 
+// Throws as Listener::start would for this address now; for what must not be begun in vain.
+void check_port_is_free(const std::string& host, int port);
+
 // Serves a router over HTTP/1.1. Whatever a client sends or does not send, it costs one thread and
 // the limits above. A request that is refused before it reaches the router (400, 408, 413, 414,
 // 415, 417, 431, 503) is answered through the router's error handler and its connection closed; the

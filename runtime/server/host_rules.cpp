@@ -70,7 +70,17 @@ bool is_loopback_host(std::string_view host) {
 HostRules::HostRules(std::string_view bound_host, const std::vector<std::string>& allowed_hosts)
     : names_{"localhost", "127.0.0.1", "::1"}, any_address_(!is_loopback_host(bound_host)) {
   names_.push_back(host_bare(bound_host));
-  for (const std::string& host : allowed_hosts) names_.push_back(host_bare(host));
+  for (const std::string& host : allowed_hosts) {
+    names_.push_back(host_bare(host));
+    if (names_.back().find_first_of("*/ ") == std::string::npos &&
+        (names_.back().find(':') == std::string::npos || host_is_ipv6(names_.back()))) {
+      continue;
+    }
+    throw Error(ErrorCode::kInvalidParameter,
+                "the allowed host " + quoted(host) +
+                    " is not the name of one: write each whole and without its port, as in "
+                    "lab.example,10.0.0.5");
+  }
 }
 
 bool HostRules::is_named(const std::string& host) const {

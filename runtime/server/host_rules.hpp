@@ -18,6 +18,7 @@ namespace mlrt {
 // those names, but not just any address. Ports do not matter. Immutable; any thread may use it.
 class HostRules {
  public:
+  // Throws kInvalidParameter for an allowed host that is none, such as "*" or one with a port.
   HostRules(std::string_view bound_host, const std::vector<std::string>& allowed_hosts);
 
   // Throws kPermissionDenied for a Host or Origin that is not ours. A request without a Host

@@ -124,6 +124,7 @@ void check_tracking_server_options(const TrackingServerOptions& options) {
                     ": it has no authentication yet, so only this machine may reach it; use "
                     "127.0.0.1, ::1 or localhost, and an SSH tunnel (ssh -L) from other machines");
   }
+  HostRules(options.host, options.allowed_hosts);
 }
 
 Router make_tracking_router(const Session& session, const TrackingServerOptions& options) {

@@ -19,7 +19,8 @@ struct TrackingServerOptions {
   std::shared_ptr<ServerHooks> hooks;      // may be null
 };
 
-// Throws kInvalidParameter for a host that others could reach and a port that does not exist.
+// Throws kInvalidParameter for a host that others could reach, a port that does not exist and an
+// allowed host that is none.
 void check_tracking_server_options(const TrackingServerOptions& options);
 
 // All routes of the server, on the session's store: those of mlflow_routes.hpp and

@@ -128,6 +128,7 @@ TEST_CASE("settings that are none end the server before it listens") {
                {},
                1,
                "mlrt: the server cannot listen on '0.0.0.0': it has no"},
+           Row{{"--allowed-hosts", "lab,*"}, {}, 1, "mlrt: the allowed host '*' is not the name"},
            Row{{"--config", "none.lua"}, {}, 3, "mlrt: cannot read 'none.lua'"},
            Row{{"--config", "bad.lua"},
                {},
@@ -256,6 +257,12 @@ TEST_CASE("a port in use is one line and exit code 6, and two servers may share 
       run_mlrt(folder.path(), {"server", "--port", url.substr(url.rfind(':') + 1)});
   CHECK(taken.exit_code == 6);
   CHECK(taken.err.find(" is in use by another program") != std::string::npos);
+  const ProcessResult in_vain =
+      run_mlrt(folder.path(), {"--store", "new.db", "server", "--port",
+                               url.substr(url.rfind(':') + 1), "--artifacts-destination", "new"});
+  CHECK(in_vain.exit_code == 6);
+  CHECK_FALSE(fs::exists(folder.path("new.db")));
+  CHECK_FALSE(fs::exists(folder.path("new")));
   Process second(mlrt_command({"server", "--port", "0"}), server_test_in(folder));
   const std::string other = server_test_url(second);
   CHECK(second.output().find("(new)") == std::string::npos);

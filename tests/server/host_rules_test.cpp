@@ -61,6 +61,18 @@ TEST_CASE("a browser's Origin must be this server or a name of its own") {
   CHECK_FALSE(host_passes(rules, "localhost", "localhost"));
 }
 
+TEST_CASE("an allowed host that could never be met is refused") {
+  for (const char* good : {"box", "Box.lan", "10.0.0.5", "[fe80::1]", "fe80::1"}) {
+    CAPTURE(good);
+    CHECK_NOTHROW(HostRules("127.0.0.1", {good}));
+  }
+  for (const char* bad : {"*", "*.lan", "box:8080", "http://box", "a b"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_WITH_AS(HostRules("127.0.0.1", {"box", bad}),
+                         doctest::Contains("each whole and without its port"), Error);
+  }
+}
+
 TEST_CASE("loopback hosts are told from those that others can reach") {
   for (const char* host : {"localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"})
     CHECK(is_loopback_host(host));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iterator>
 
 #include "core/error.hpp"
@@ -97,7 +98,7 @@ LoggedModels::Order rest_logged_model_order(const RestRequest& request, std::uin
 }
 
 void rest_search_logged_models(RestCall& call) {
-  constexpr std::int64_t kDefaultResults = 50;
+  constexpr std::int64_t kDefaultResults = 50, kMostResults = 50000;
   static constexpr RestField kFields[] = {
       {"experiment_ids", RestType::kTexts, true}, {"filter", RestType::kText},
       {"datasets", RestType::kObjects},           {"max_results", RestType::kInteger},
@@ -113,7 +114,8 @@ void rest_search_logged_models(RestCall& call) {
   }
   SearchQuery query;
   query.filter = call.request.text("filter");
-  query.max_results = static_cast<std::size_t>(max_results);
+  // MLflow has no bound here, so a page beyond ours is one of several, not an error.
+  query.max_results = static_cast<std::size_t>(std::min(max_results, kMostResults));
   query.page_token = call.request.text("page_token");
   std::vector<LoggedModels::Order> orders;
   for (const std::uint32_t object : call.request.objects("order_by")) {

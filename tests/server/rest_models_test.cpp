@@ -109,6 +109,7 @@ TEST_CASE("a logged model is created, finalized, tagged, searched and deleted") 
   CHECK(names({{"order_by", {{{"field_name", "name"}, {"ascending", false}}}}}) ==
         std::vector<std::string>{"other", "lm"});
   CHECK(names({{"max_results", 1}}).size() == 1);
+  CHECK(names({{"max_results", 100000}}) == names({}));
   CHECK(server.post("/logged-models/search", {{"experiment_ids", Json::array()}}).text == "{}");
   CHECK(server.post("/logged-models/search", {{"experiment_ids", {"0"}}, {"max_results", -1}})
             .status == 400);

@@ -39,19 +39,20 @@ void rest_get_history(RestCall& call) {
                     " for parameter 'max_results' supplied. It must be a positive integer.");
   }
   const auto offset = static_cast<std::size_t>(parse_page_token(call.request.text("page_token")));
-  const std::vector<Metric> history =
-      call.tracking().metric_history(call.request.text("run_id"), call.request.text("metric_key"));
-  std::size_t end = history.size();
-  if (call.request.has("max_results") && offset < end) {
-    end = offset + std::min<std::size_t>(end - offset, static_cast<std::size_t>(max_results));
-  }
-  if (offset < end) {
+  const std::size_t limit =
+      call.request.has("max_results") ? static_cast<std::size_t>(max_results) : SIZE_MAX - 1;
+  std::vector<Metric> history = call.tracking().metric_history(
+      call.request.text("run_id"), call.request.text("metric_key"), offset, limit + 1);
+  const bool more = history.size() > limit;
+  if (more) history.pop_back();
+  if (!history.empty()) {
     call.out.open("metrics", '[');
-    for (std::size_t i = offset; i < end; ++i) rest_write_metric(call.out, history[i], {});
+    for (const Metric& metric : history) rest_write_metric(call.out, metric, {});
     call.out.close(']');
   }
-  if (end < history.size()) {
-    call.out.member("next_page_token", make_page_token(static_cast<std::int64_t>(end)));
+  if (more) {
+    call.out.member("next_page_token",
+                    make_page_token(static_cast<std::int64_t>(offset + history.size())));
   }
 }
 

@@ -444,7 +444,8 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
 }
 
 std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
-                                        const std::string& key, std::size_t max_points) {
+                                        const std::string& key, std::size_t max_points,
+                                        std::size_t offset, std::size_t limit) {
   std::int64_t key_number = 0;
   {
     Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", key);
@@ -453,6 +454,10 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
   }
   std::vector<MetricRow> rows = metric_rows(transaction, run, key_number);
   if (max_points != 0 && rows.size() > max_points) rows = metric_sample(rows, max_points);
+  // What is not asked for goes before it takes the memory of a Metric.
+  rows.erase(rows.begin(),
+             rows.begin() + static_cast<std::ptrdiff_t>(std::min(offset, rows.size())));
+  rows.resize(std::min(limit, rows.size()));
   std::map<std::int64_t, Metric> links;
   std::vector<Metric> history;
   history.reserve(rows.size());

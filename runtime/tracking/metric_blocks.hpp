@@ -85,9 +85,11 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
 // The metrics of a run under `key`, by timestamp, step, value (NaN first); exact duplicates once,
 // as MLflow shows them, the one that is linked to something before one that is not. With
 // `max_points` other than 0 about that many of them at most: of as many stretches of equal length
-// the records of the least and the greatest value, and the first and the last of all.
+// the records of the least and the greatest value, and the first and the last of all. Of these from
+// number `offset` on at most `limit`.
 std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
-                                        const std::string& key, std::size_t max_points = 0);
+                                        const std::string& key, std::size_t max_points = 0,
+                                        std::size_t offset = 0, std::size_t limit = SIZE_MAX);
 
 // The keys of a run that have records, sorted.
 std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64_t run);

@@ -198,11 +198,12 @@ void TrackingStore::log_outputs(const std::string& run_id, const std::vector<Run
 
 void TrackingStore::bring_in_metrics() const { journal_->before_read(); }
 
-std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
-                                                  const std::string& key) const {
+std::vector<Metric> TrackingStore::metric_history(const std::string& run_id, const std::string& key,
+                                                  std::size_t offset, std::size_t limit) const {
   check_run_id(run_id);
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key, 0, offset,
+                             limit);
 }
 
 std::vector<Metric> TrackingStore::sampled_history(const std::string& run_id,

@@ -2,6 +2,7 @@
 #define MLRT_TRACKING_TRACKING_STORE_HPP_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -111,8 +112,9 @@ class TrackingStore {
   void bring_in_metrics() const;
 
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
-  // the run does not have gives none.
-  std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
+  // the run does not have gives none. From number `offset` on at most `limit` of them.
+  std::vector<Metric> metric_history(const std::string& run_id, const std::string& key,
+                                     std::size_t offset = 0, std::size_t limit = SIZE_MAX) const;
   // At most about `max_points` of it for drawing: for each of as many stretches of equal length the
   // points of the least and the greatest value, the first and the last of all always among them.
   std::vector<Metric> sampled_history(const std::string& run_id, const std::string& key,

@@ -190,6 +190,13 @@ TEST_CASE_FIXTURE(BlocksFixture, "imported metrics are known by their content") 
   CHECK(import(source) == 2);
   CHECK(import(source) == 0);
   CHECK(store.metric_history(run_id, "m").size() == 1001);
+  const std::vector<Metric> all = store.metric_history(run_id, "m");
+  const std::vector<Metric> part = store.metric_history(run_id, "m", 998, 2);
+  REQUIRE(part.size() == 2);
+  CHECK(part[0].step == all[998].step);
+  CHECK(part[1].step == all[999].step);
+  CHECK(store.metric_history(run_id, "m", 1000, 2).size() == 1);
+  CHECK(store.metric_history(run_id, "m", 1002, 2).empty());
   CHECK(store.run(run_id).metrics.at(0).step == 999);
   CHECK(number("SELECT count(*) FROM writers WHERE kind = 'import'") == 1);
   // What is measured on something else is something else, and shown once.

@@ -48,6 +48,12 @@ def experiments():
     yield post("create where", "/experiments/create", {"name": "where", "artifact_location": "mlflow-artifacts:/w"},
                where="experiment_id")
     yield get("get where", "/experiments/get?experiment_id=$where")
+    yield post("create at the root", "/experiments/create", {"name": "top", "artifact_location": "mlflow-artifacts:/"},
+               top="experiment_id")
+    yield get("get the one at the root", "/experiments/get?experiment_id=$top")
+    yield post("create with a control character", "/experiments/create", {"name": "a\u0001z"})
+    yield get("get by a name with a control character", "/experiments/get-by-name?experiment_name=a%01z")
+    yield post("delete the one at the root", "/experiments/delete", {"experiment_id": "$top"})
     yield post("create with an empty name", "/experiments/create", {"name": ""})
     yield post("create with a long name", "/experiments/create", {"name": "n" * 501})
     yield post("create with a number as name", "/experiments/create", {"name": 3})
@@ -299,6 +305,8 @@ def logged_models():
                        ("a bad token", {"page_token": "nonsense"})):
         body = {"order_by": [{"field_name": "name", "ascending": True}], **body}
         yield post(f"search models: {name}", "/logged-models/search", {"experiment_ids": ["$exp"], **body})
+    yield post("search models: more than fit", "/logged-models/search", {
+        "experiment_ids": ["$exp"], "max_results": 100000, "order_by": [{"field_name": "name", "ascending": True}]})
     yield post("search models nowhere", "/logged-models/search", {"experiment_ids": []})
     yield get("files of a model without any", "/logged-models/$model/artifacts/directories")
     yield post("create without name", "/logged-models", {"experiment_id": "$exp"}, unnamed="model.info.model_id")
@@ -393,6 +401,8 @@ def registry():
                  "nothing = 'x'", "run_id LIKE 'x'"):
         yield get(f"search versions: {text}",
                   versions + f"search?max_results=10&filter={text}&order_by=version_number ASC")
+    many = ", ".join(f"'{i:032x}'" for i in range(250))
+    yield get("search versions: 250 runs", versions + f"search?max_results=10&filter=run_id IN ('$run', {many})")
     for order in ("version_number DESC", "name DESC", "nothing"):
         yield get(f"search versions by {order}", versions + f"search?max_results=10&order_by={order}")
     yield get("search 200001 versions", versions + "search?max_results=200001")
@@ -431,6 +441,11 @@ def artifacts():
     yield get("list of no run", "/artifacts/list?run_id=" + "0" * 32)
     yield get("list without run", "/artifacts/list")
     yield get("get-artifact", "/get-artifact?run_id=$run&path=notes/a.txt")
+    for path in ("notes/", "notes//", "./notes", "notes/.", "."):
+        yield get(f"list of a run's {path}", f"/artifacts/list?run_id=$run&path={path}")
+        yield get(f"list {path} below the root", f"/api/2.0/mlflow-artifacts/artifacts?path=$exp/$run/artifacts/{path}")
+    for path in ("notes//a.txt", "./notes/a.txt", "notes/./a.txt"):
+        yield get(f"get-artifact {path}", f"/get-artifact?run_id=$run&path={path}")
     for bad in ("../x", "a/../../x", "%252e%252e/x", "a%2523b", "a%255cb", "/etc/passwd"):
         yield get(f"read {bad}", f"{proxy}/{bad}")
         yield get(f"list {bad}", f"/api/2.0/mlflow-artifacts/artifacts?path={bad}")

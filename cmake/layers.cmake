@@ -24,6 +24,11 @@ set_source_files_properties(
   ${PROJECT_SOURCE_DIR}/runtime/tracking/metric_slots.cpp
   ${PROJECT_SOURCE_DIR}/runtime/tracking/run_metrics.cpp
   PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
+# And of the layers that compute, what reads descriptions of models.
+set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/runtime/model/flavors.cpp
+  ${PROJECT_SOURCE_DIR}/runtime/model/signature.cpp
+  PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/scripts/layers.txt)

@@ -35,10 +35,11 @@ int store_bind_gc(lua_State* L) {
     garbage.artifact_bytes += session.registry().collect_garbage(dry_run);
     const std::uint64_t given_back = compact ? session.compact() : 0;
     protect(L, [&](lua_State* P) {
-      lua_createtable(P, 0, 5);
+      lua_createtable(P, 0, 6);
       store_set_count(P, "experiments", garbage.experiments);
       store_set_count(P, "runs", garbage.runs);
       store_set_count(P, "logged_models", garbage.logged_models);
+      store_set_count(P, "kept", garbage.kept);
       store_set_count(P, "artifact_bytes", garbage.artifact_bytes);
       store_set_count(P, "database_bytes", given_back);
     });

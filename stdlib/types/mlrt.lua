@@ -786,11 +786,12 @@ function LoggedModel:record() end
 -- --------------------------------------------------------------------------------- The whole store
 
 --- Really deletes what was deleted, with its artifacts, and what uploads that were cut off a day ago
---- have left.
+--- have left. Runs and logged models in which registered versions have their files are kept, and
+--- counted as `kept`.
 --- With `compact` the database's file is written anew without its free space, which needs as much
 --- space again for the moment; database_bytes tells how much smaller it is.
 ---@param options? {older_than_ms: integer?, dry_run: boolean?, compact: boolean?} only what was deleted that long ago; only tell; make the file smaller
----@return {experiments: integer, runs: integer, logged_models: integer, artifact_bytes: integer, database_bytes: integer}
+---@return {experiments: integer, runs: integer, logged_models: integer, kept: integer, artifact_bytes: integer, database_bytes: integer}
 function mlrt.gc(options) end
 
 ---@class mlrt.Limits

@@ -967,8 +967,9 @@ class TrackingStore {
   void bring_in_metrics() const;
 
   // By timestamp, step, value (NaN first); exact duplicates once, as MLflow shows them. A key that
-  // the run does not have gives none.
-  std::vector<Metric> metric_history(const std::string& run_id, const std::string& key) const;
+  // the run does not have gives none. From number `offset` on at most `limit` of them.
+  std::vector<Metric> metric_history(const std::string& run_id, const std::string& key,
+                                     std::size_t offset = 0, std::size_t limit = SIZE_MAX) const;
   // At most about `max_points` of it for drawing: for each of as many stretches of equal length the
   // points of the least and the greatest value, the first and the last of all always among them.
   std::vector<Metric> sampled_history(const std::string& run_id, const std::string& key,
@@ -982,9 +983,11 @@ class TrackingStore {
   std::string artifact_folder(const std::string& run_id, bool must_be_active = false) const;
 
   // Really deletes runs, experiments and logged models that were deleted at least `older_than_ms`
-  // ago, with their artifacts, metrics and names.
+  // ago, with their artifacts, metrics and names. What registered versions have their files in
+  // stays.
   struct Garbage {
     std::size_t experiments = 0, runs = 0, logged_models = 0;
+    std::size_t kept = 0;  // deleted runs and logged models that registered versions need
     std::uint64_t artifact_bytes = 0;
   };
   Garbage collect_garbage(std::int64_t older_than_ms = 0, bool dry_run = false);
@@ -1371,7 +1374,8 @@ class Registry {
   RegisteredModel rename_model(const std::string& name, const std::string& new_name);
   RegisteredModel update_model(const std::string& name, const std::string& description);
   // With all its versions, for good.
-  void delete_model(const std::string& name);
+  // kConflict, with nothing changed, if it has versions and they are not to go with it.
+  void delete_model(const std::string& name, bool with_versions = true);
   void set_model_tag(const std::string& name, const std::string& key, const std::string& value);
   // Fine if the model has no such tag.
   void delete_model_tag(const std::string& name, const std::string& key);
@@ -1425,8 +1429,10 @@ class Registry {
                          bool archive_existing = false);
   // Moves the alias if it stands elsewhere.
   void set_alias(const std::string& name, const std::string& alias, std::int64_t version);
-  // Fine if the model has no such alias.
-  void delete_alias(const std::string& name, const std::string& alias);
+  // Returns the version that it stood on; 0, which is fine, if the model has no such alias. With an
+  // `only_version` other than 0: kConflict if it stands on another one.
+  std::int64_t delete_alias(const std::string& name, const std::string& alias,
+                            std::int64_t only_version = 0);
 
   // ---- where from, who and when
 
@@ -1827,8 +1833,9 @@ namespace fs {
 
 // All file access goes through here, so that tests can make any call fail. Paths are bytes as the
 // system has them. Errors: kNotFound for what does not exist, kPermissionDenied for what the system
-// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, else kIo; each names
-// the path. Functions may run at the same time in several threads.
+// refuses, kAlreadyExists, kInvalidParameter for a path that holds a NUL byte, kUnavailable for too
+// many open files, else kIo; each names the path. Functions may run at the same time in several
+// threads.
 
 enum class Op {
   kOpen,
@@ -2462,8 +2469,8 @@ bool is_http_field_value(std::string_view text);
 void check_http_response(const HttpResponse& response);
 
 // Decodes %XX once, and '+' as a space when `plus_is_space`. Throws kBadRequest that names `what`
-// for an escape that is cut short or not hex, and for a result with a control character (so %00) or
-// that is not UTF-8.
+// for an escape that is cut short or not hex, and for a result that is not UTF-8 or has a NUL or,
+// not in a query, another control character.
 std::string percent_decode(std::string_view text, bool plus_is_space, std::string_view what);
 
 // Fills path and query of `request` from its target: "/path?query", "http://host/path?query" or
@@ -2847,6 +2854,7 @@ struct ListenerOptions {
   int port = 0;  // 0 takes a free one
 
   // Each connection has a thread, blocked while it waits. One more gets 503 at once and no thread.
+  // Fewer where the system's limit on open files, less some for the files themselves, is lower.
   std::size_t max_connections = 1024;
   std::size_t thread_stack_bytes = 1 << 20;  // address space; memory only as far as it is used
 
@@ -2870,9 +2878,16 @@ struct ListenerOptions {
   std::size_t keep_alive_max_requests = 1000000;
 };
 
+// Raises the process's limit on open files as far as the system lets it, up to 65536; for programs
+// whose own it is. Call it before a listener starts.
+void raise_descriptor_limit();
+
+// Throws as Listener::start would for this address now; for what must not be begun in vain.
+void check_port_is_free(const std::string& host, int port);
+
 // Serves a router over HTTP/1.1. Whatever a client sends or does not send, it costs one thread and
 // the limits above. A request that is refused before it reaches the router (400, 408, 413, 414,
-// 417, 431, 503) is answered through the router's error handler and its connection closed; the
+// 415, 417, 431, 503) is answered through the router's error handler and its connection closed; the
 // error's status is replaced by the listener's where it differs.
 //
 // All methods are safe from any thread. A handler may call request_stop, but not stop, wait or the
@@ -4346,6 +4361,7 @@ struct ImportedLoggedModel {
 struct ImportedVersion {
   std::int64_t version = 0;
   std::string source, run_id, run_link, description, user;
+  std::string storage;   // where its files are; empty: at its source
   std::string stage;     // as MLflow has it; empty: "None"
   bool deleted = false;  // only the number counts, which is not given again
   std::int64_t creation_time_ms = 0, last_update_time_ms = 0;
@@ -4574,9 +4590,11 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
 // The metrics of a run under `key`, by timestamp, step, value (NaN first); exact duplicates once,
 // as MLflow shows them, the one that is linked to something before one that is not. With
 // `max_points` other than 0 about that many of them at most: of as many stretches of equal length
-// the records of the least and the greatest value, and the first and the last of all.
+// the records of the least and the greatest value, and the first and the last of all. Of these from
+// number `offset` on at most `limit`.
 std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
-                                        const std::string& key, std::size_t max_points = 0);
+                                        const std::string& key, std::size_t max_points = 0,
+                                        std::size_t offset = 0, std::size_t limit = SIZE_MAX);
 
 // The keys of a run that have records, sorted.
 std::vector<std::string> metric_keys_of_run(Transaction& transaction, std::int64_t run);
@@ -5669,9 +5687,9 @@ namespace mlrt {
 // Throws kInternal when the router has one of the routes already.
 void add_artifact_routes(Router& router, const Session& session, bool read_only);
 
-// The URI under which clients of the server find `folder`, an absolute path: below the artifact
-// root `root` "mlflow-artifacts:/1/<run id>/artifacts", else the path itself, which only clients on
-// this machine can use.
+// The URI under which clients of the server find `folder`, an absolute path: for the artifact root
+// `root` "mlflow-artifacts:/", below it "mlflow-artifacts:/1/<run id>/artifacts", else the path
+// itself, which only clients on this machine can use.
 std::string artifact_uri_of_folder(const std::string& root, const std::string& folder);
 
 // The other way: the folder behind a URI "mlflow-artifacts:/path" or
@@ -5717,6 +5735,7 @@ namespace mlrt {
 // those names, but not just any address. Ports do not matter. Immutable; any thread may use it.
 class HostRules {
  public:
+  // Throws kInvalidParameter for an allowed host that is none, such as "*" or one with a port.
   HostRules(std::string_view bound_host, const std::vector<std::string>& allowed_hosts);
 
   // Throws kPermissionDenied for a Host or Origin that is not ours. A request without a Host
@@ -6263,7 +6282,8 @@ struct TrackingServerOptions {
   std::shared_ptr<ServerHooks> hooks;      // may be null
 };
 
-// Throws kInvalidParameter for a host that others could reach and a port that does not exist.
+// Throws kInvalidParameter for a host that others could reach, a port that does not exist and an
+// allowed host that is none.
 void check_tracking_server_options(const TrackingServerOptions& options);
 
 // All routes of the server, on the session's store: those of mlflow_routes.hpp and
@@ -7813,6 +7833,9 @@ ErrorCode fs_error_code(int error) {
       return ErrorCode::kAlreadyExists;
     case ENAMETOOLONG:
       return ErrorCode::kInvalidParameter;
+    case EMFILE:
+    case ENFILE:
+      return ErrorCode::kUnavailable;
     default:
       return ErrorCode::kIo;
   }
@@ -9967,9 +9990,12 @@ bool Connection::read_body(HttpHead& head, HttpUpload* upload) {
   const std::uint64_t limit = upload != nullptr ? context_.options.max_upload_bytes
                                                 : std::uint64_t{context_.options.max_body_bytes};
   if (head.framing == HttpFraming::kLength && head.content_length > limit) {
-    throw HttpRejected(413, ErrorCode::kTooLarge,
-                       "the request's body has " + std::to_string(head.content_length) +
-                           " bytes; the limit is " + std::to_string(limit));
+    throw HttpRejected(
+        413, ErrorCode::kTooLarge,
+        "the request's body has " +
+            (head.content_length == UINT64_MAX ? "more than 10^19"
+                                               : std::to_string(head.content_length)) +
+            " bytes; the limit is " + std::to_string(limit));
   }
   if (head.expects_continue && buffer_.empty()) {
     const std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -10289,9 +10315,8 @@ std::string percent_decode(std::string_view text, bool plus_is_space, std::strin
     decoded.push_back(c);
   }
   for (const char c : decoded) {
-    // Line breaks and tabs are text in a query value, and nothing but trouble in a path.
-    const bool allowed_break = plus_is_space && (c == '\n' || c == '\r' || c == '\t');
-    if ((static_cast<unsigned char>(c) < 0x20 && !allowed_break) || c == 0x7f) {
+    // All but NUL are text in a query value, and nothing but trouble in a path.
+    if (c == '\0' || (!plus_is_space && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f))) {
       http_bad_request(std::string(what) + " has a control character");
     }
   }
@@ -10578,6 +10603,20 @@ void head_read_framing(HttpHead& head) {
   }
 }
 
+// A body that is not what it stands for would be stored or read as if it were.
+void head_check_content(const HttpHead& head) {
+  if (head.request.method == "PUT" && find_http_header(head.request.headers, "Content-Range")) {
+    head_refuse("a PUT with a Content-Range is not served; send the whole");
+  }
+  if (head.framing == HttpFraming::kNone) return;
+  const std::string* coding = head_single(head.request.headers, "Content-Encoding");
+  if (coding != nullptr && !coding->empty() && to_lower(*coding) != "identity") {
+    throw HttpRejected(
+        415, ErrorCode::kUnsupportedMedia,
+        "the Content-Encoding " + quoted(*coding, 100) + " is not served; send the body as it is");
+  }
+}
+
 }  // namespace
 
 void HttpHeadScanner::reset() {
@@ -10648,6 +10687,7 @@ void parse_http_head(std::string_view text, HttpHead& head) {
   if (first) head_refuse("the request has no request line");
   head_read_connection(head);
   head_read_framing(head);
+  head_check_content(head);
   const std::string* host = head_single(head.request.headers, "Host");
   if (host == nullptr && !head.http_1_0) head_refuse("the request has no Host header");
   if (host != nullptr && host->find_first_of(" \t,/@") != std::string::npos) {
@@ -10867,7 +10907,8 @@ void httplib_fix_headers(const HttplibAnswer& answer, bool takes_ranges,
   } else if (answer.http_1_0) {
     response.headers.emplace("Connection", "keep-alive");
   }
-  if (response.status == httplib::StatusCode::NoContent_204) {
+  if (response.status == httplib::StatusCode::NoContent_204 ||
+      response.status == httplib::StatusCode::NotModified_304) {
     response.headers.erase("Content-Length");
     response.body.clear();
   }
@@ -11090,6 +11131,7 @@ HttpResponse httplib_call(int fd, const HttplibCall& call, std::int64_t deadline
 #if defined(MLRT_WITH_SERVER) || defined(MLRT_WITH_LUA)
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11115,6 +11157,8 @@ constexpr std::int64_t kListenerFullLogMs = 10000;
 constexpr std::size_t kListenerMaxTurnedAway = 64;
 constexpr int kListenerTurnedAwayCheckMs = 200;
 constexpr std::size_t kListenerMinStackBytes = 256 * 1024;
+constexpr std::size_t kListenerKeptDescriptors = 100;
+constexpr rlim_t kListenerMostDescriptors = 65536;
 
 void listener_check(bool good, const char* option, const char* rule) {
   if (!good) {
@@ -11143,7 +11187,26 @@ void listener_check_options(const ListenerOptions& o) {
   listener_check(o.keep_alive_max_requests >= 1, "keep_alive_max_requests", "1 or more");
 }
 
+// As many connections as leave descriptors for the store and the files that requests need.
+std::size_t listener_connection_cap(std::size_t wanted) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  const std::size_t kept = std::min<std::size_t>(kListenerKeptDescriptors, files.rlim_cur / 2);
+  return std::clamp<std::size_t>(files.rlim_cur - kept, 1, wanted);
+}
+
 }  // namespace
+
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const rlim_t most = std::min(files.rlim_max, kListenerMostDescriptors);
+  if (files.rlim_cur >= most) return;
+  files.rlim_cur = most;
+  setrlimit(RLIMIT_NOFILE, &files);  // if not, the listener does with what there is
+}
+
+void check_port_is_free(const std::string& host, int port) { listen_tcp(host, port); }
 
 class Listener::State {
  public:
@@ -11192,6 +11255,7 @@ class Listener::State {
   const Socket stop_event_;
   ConnectionContext context_;
   std::atomic<int> port_{0};
+  std::size_t max_connections_ = 0;  // set by start(), before any other thread
 
   // Of the accepting thread only.
   Socket listening_;
@@ -11223,6 +11287,7 @@ void Listener::State::start() {
   }
   listening_ = listen_tcp(options_.host, options_.port);
   port_ = local_port(listening_);
+  max_connections_ = listener_connection_cap(options_.max_connections);
   full_answer_ = make_full_answer();
   try {
     const SignalMask block;
@@ -11253,7 +11318,7 @@ std::size_t Listener::State::connections() const {
 std::string Listener::State::make_full_answer() const {
   HttpResponse response = router_.error_response(
       Error(ErrorCode::kTooManyRequests,
-            "all " + std::to_string(options_.max_connections) +
+            "all " + std::to_string(max_connections_) +
                 " connections of this server are in use; try again in a second"),
       HttpRequest());
   response.status = 503;
@@ -11301,7 +11366,7 @@ void Listener::State::accept_one() {
 bool Listener::State::hand_over(Job& job) {
   std::unique_lock<std::mutex> lock(mutex_);
   reap(lock);
-  if (active_.size() + jobs_.size() >= options_.max_connections) return false;
+  if (active_.size() + jobs_.size() >= max_connections_) return false;
   if (idle_workers_ <= jobs_.size() && !start_worker()) return false;
   jobs_.push_back(std::move(job));
   work_.notify_one();
@@ -11375,7 +11440,7 @@ void Listener::State::log_full(const char* what) {
   if (full_logged_ms_ != 0 && now - full_logged_ms_ < kListenerFullLogMs) return;
   full_logged_ms_ = now;
   log_warn(what, {{"connections", std::to_string(connections())},
-                  {"max_connections", std::to_string(options_.max_connections)}});
+                  {"max_connections", std::to_string(max_connections_)}});
 }
 
 // Answers 503 with no thread. The socket is kept a moment, or the system would drop the answer
@@ -14677,7 +14742,8 @@ void StoreConnection::fail(int code, std::string_view sql) {
     case SQLITE_CANTOPEN:
       throw Error(system_error == EACCES || system_error == EPERM || system_error == EROFS
                       ? ErrorCode::kPermissionDenied
-                      : ErrorCode::kIo,
+                  : system_error == EMFILE || system_error == ENFILE ? ErrorCode::kUnavailable
+                                                                     : ErrorCode::kIo,
                   "cannot open " + store +
                       (reason.empty() ? ": " + quoted(sqlite3_errmsg(handle_)) : reason),
                   detail);
@@ -18074,7 +18140,11 @@ ArtifactStore::Place ArtifactStore::find(const std::string& owner, const std::st
 
 void ArtifactStore::refuse_absent(const std::string& owner, const std::string& path) const {
   std::vector<std::string> known;
-  for (const ArtifactInfo& info : list(owner, "", true)) known.push_back(info.path);
+  try {
+    for (const ArtifactInfo& info : list(owner, "", true)) known.push_back(info.path);
+  } catch (const Error&) {
+    // What cannot be listed, a symbolic link in the folder for one, only costs the suggestion.
+  }
   throw Error(ErrorCode::kNotFound, (is_logged_model_id(owner) ? "the logged model " : "the run ") +
                                         owner + " has no artifact " + quoted(path, 300) +
                                         did_you_mean(path, known));
@@ -18663,20 +18733,24 @@ class MlflowExport {
     }
     Statement version = reading.query(
         "SELECT name, version, v.creation_time, v.last_update_time, v.description, source, run_id, "
-        "stage, run_link, user FROM model_versions AS v JOIN registered_models AS m USING (model) "
+        "stage, run_link, user, storage FROM model_versions AS v JOIN registered_models AS m USING "
+        "(model) "
         // The highest number that was deleted, which MLflow is not to give again either.
         "UNION ALL SELECT name, last_deleted_version, last_update_time, last_update_time, '', "
-        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '' "
+        "'REDACTED-SOURCE-PATH', 'REDACTED-RUN-ID', 'Deleted_Internal', 'REDACTED-RUN-LINK', '', "
+        "'' "
         "FROM registered_models AS m WHERE last_deleted_version > 0 AND NOT EXISTS (SELECT 1 FROM "
         "model_versions AS v WHERE v.model = m.model AND v.version = m.last_deleted_version)");
     while (version.step()) {
       insert(
           "INSERT INTO model_versions (name, version, creation_time, last_updated_time, "
-          "description, source, run_id, current_stage, run_link, user_id, status) VALUES (?, ?, ?, "
-          "?, ?, ?, ?, ?, ?, ?, 'READY')",
+          "description, source, run_id, current_stage, run_link, user_id, storage_location, "
+          "status) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'READY')",
           version.text(0), version.integer(1), version.integer(2), version.integer(3),
           export_optional(version.text(4)), version.text(5), export_optional(version.text(6)),
-          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)));
+          version.text(7), export_optional(version.text(8)), export_optional(version.text(9)),
+          export_optional(version.text(10)));
     }
     Statement alias = reading.query(
         "SELECT name, alias, version FROM model_aliases JOIN registered_models USING (model)");
@@ -19250,10 +19324,10 @@ class MlflowDatabaseImport {
           {version_tag.text_or_empty(2), version_tag.text_or_empty(3)});
     }
     std::unordered_map<std::string, std::vector<ImportedVersion>> versions;
-    auto version =
-        source_.rows("model_versions", {"t:name", "i:version", "t:source", "t:run_id",
-                                        "t:description", "i:creation_time", "i:last_updated_time",
-                                        "t:current_stage", "t:run_link", "t:user_id"});
+    auto version = source_.rows("model_versions",
+                                {"t:name", "i:version", "t:source", "t:run_id", "t:description",
+                                 "i:creation_time", "i:last_updated_time", "t:current_stage",
+                                 "t:run_link", "t:user_id", "t:storage_location"});
     while (version.next()) {
       ImportedVersion one;
       // MLflow keeps deleted versions as empty shells.
@@ -19261,6 +19335,7 @@ class MlflowDatabaseImport {
       one.stage = version.text_or_empty(7);
       one.run_link = version.text_or_empty(8);
       one.user = version.text_or_empty(9);
+      one.storage = version.text_or_empty(10);
       one.place = version.place();
       one.version = version.integer_or_zero(1);
       one.source = version.text_or_empty(2);
@@ -20240,7 +20315,7 @@ void ImportSink::add_version(std::int64_t model, const std::string& name,
                              const ImportedVersion& version) {
   const bool sound = sink_accepts(*this, version.place, [&] {
     if (version.version < 1 || !is_utf8(version.source) || !is_utf8(version.description) ||
-        !is_utf8(version.run_link) || !is_utf8(version.user)) {
+        !is_utf8(version.run_link) || !is_utf8(version.user) || !is_utf8(version.storage)) {
       throw Error(ErrorCode::kInvalidParameter,
                   "a version of " + quoted(name) + " has no number, or its texts are not UTF-8");
     }
@@ -20255,16 +20330,20 @@ void ImportSink::add_version(std::int64_t model, const std::string& name,
     return;
   }
   const std::string source = portable_source(version.source, version.run_id);
+  std::string storage = portable_source(version.storage, version.run_id);
+  if (storage == source) storage.clear();
   static const std::string stages = "|Staging|Production|Archived|";
   const bool staged = stages.find("|" + version.stage + "|") != std::string::npos;
   const std::string stage = staged ? version.stage : "None";
   {
     Statement added = transaction().query(
-        "INSERT INTO model_versions (model, version, source, run_id, run_link, description, user, "
-        "stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-        "DO NOTHING RETURNING 1",
-        model, version.version, source, version.run_id, version.run_link, version.description,
-        version.user, stage, version.creation_time_ms, version.last_update_time_ms);
+        "INSERT INTO model_versions (model, version, source, storage, run_id, run_link, "
+        "description, "
+        "user, stage, creation_time, last_update_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "CONFLICT DO NOTHING RETURNING 1",
+        model, version.version, source, storage, version.run_id, version.run_link,
+        version.description, version.user, stage, version.creation_time_ms,
+        version.last_update_time_ms);
     if (added.step()) ++report_.model_versions;
     added.run();
   }
@@ -21328,7 +21407,8 @@ std::size_t add_imported_metrics(Transaction& transaction, std::int64_t run,
 }
 
 std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t run,
-                                        const std::string& key, std::size_t max_points) {
+                                        const std::string& key, std::size_t max_points,
+                                        std::size_t offset, std::size_t limit) {
   std::int64_t key_number = 0;
   {
     Statement found = transaction.query("SELECT metric_key FROM metric_keys WHERE name = ?", key);
@@ -21337,6 +21417,10 @@ std::vector<Metric> read_metric_history(Transaction& transaction, std::int64_t r
   }
   std::vector<MetricRow> rows = metric_rows(transaction, run, key_number);
   if (max_points != 0 && rows.size() > max_points) rows = metric_sample(rows, max_points);
+  // What is not asked for goes before it takes the memory of a Metric.
+  rows.erase(rows.begin(),
+             rows.begin() + static_cast<std::ptrdiff_t>(std::min(offset, rows.size())));
+  rows.resize(std::min(limit, rows.size()));
   std::map<std::int64_t, Metric> links;
   std::vector<Metric> history;
   history.reserve(rows.size());
@@ -23493,6 +23577,16 @@ void rules_check_batch_limit(const char* entity, std::size_t limit, std::size_t 
                entity + " across multiple requests and try again.");
 }
 
+// "dbfs:/x", but no path, no "c:/x" and no "file:/x".
+bool rules_has_scheme(std::string_view uri) {
+  const std::size_t colon = uri.find(':');
+  if (colon == std::string_view::npos || colon < 2 || (uri[0] >= '0' && uri[0] <= '9'))
+    return false;
+  const std::string_view scheme = uri.substr(0, colon);
+  return scheme != "file" && scheme.find('_') == std::string_view::npos &&
+         rules_ascii_word(scheme, "+-.");
+}
+
 bool rules_percent_decode(std::string& text) {
   const auto digit = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -23621,6 +23715,10 @@ void check_experiment_name(const std::string& name) {
   if (name.empty()) rules_refuse("Invalid experiment name: ''");
   rules_check_utf8(name, "name");
   rules_check_length(name, kMaxExperimentNameLength, "name");
+  if (name.find('\0') != std::string::npos) {
+    rules_refuse("Invalid experiment name: " + quoted(name) +
+                 " has a NUL character, which no address can carry");
+  }
 }
 
 std::int64_t parse_experiment_id(const std::string& id) {
@@ -23651,11 +23749,14 @@ std::string checked_artifact_location(const std::string& location) {
       rules_refuse("Invalid artifact_location " + quoted(location, 300) +
                    ": a file URI has three slashes and names a folder of this machine");
     }
-  } else if (starts_with(folder, "file:/")) {
+  } else if (starts_with(folder, "file:")) {
     folder.erase(0, 5);
     rules_percent_decode(folder);
   }
-  if (folder.find("://") != std::string::npos) {
+  if (trim(folder).empty()) {
+    rules_refuse("Invalid artifact_location " + quoted(location, 300) + ": it is blank");
+  }
+  if (folder.find("://") != std::string::npos || rules_has_scheme(location)) {
     rules_refuse("Invalid artifact_location " + quoted(location, 300) +
                  ": artifacts are kept in a folder of this machine");
   }
@@ -26549,8 +26650,33 @@ std::vector<GarbageItem> garbage_items(Transaction& transaction, const std::stri
   return items;
 }
 
+// The ids of runs and logged models among whose artifacts registered versions have their files:
+// any part of the path of a source may be one.
+std::set<std::string> garbage_needed(Transaction& transaction) {
+  std::set<std::string> needed;
+  Statement row = transaction.query("SELECT source, storage, model_id FROM model_versions");
+  while (row.step()) {
+    for (int column = 0; column < 3; ++column) {
+      for (std::string& part : split(row.text(column), '/')) needed.insert(std::move(part));
+    }
+  }
+  return needed;
+}
+
+bool garbage_is_needed(Transaction& transaction, std::int64_t experiment,
+                       const std::set<std::string>& needed) {
+  Statement row = transaction.query(
+      "SELECT run_id FROM runs WHERE experiment = ?1 UNION ALL SELECT model_id FROM logged_models "
+      "WHERE experiment = ?1",
+      experiment);
+  while (row.step()) {
+    if (needed.count(row.text(0)) != 0) return true;
+  }
+  return false;
+}
+
 // The files go before the rows are gone for good: a stop between the two leaves rows that the next
-// collection finds again, never files that nobody knows of.
+// collection finds again, never files that nobody knows of. `remove` is false for what it keeps.
 template <typename Remove>
 std::size_t garbage_collect(Database& database, const std::string& sql, std::int64_t until_ms,
                             bool dry_run, const Remove& remove) {
@@ -26560,9 +26686,11 @@ std::size_t garbage_collect(Database& database, const std::string& sql, std::int
     Transaction transaction(database,
                             dry_run ? Transaction::Mode::kRead : Transaction::Mode::kWrite);
     const std::vector<GarbageItem> items = garbage_items(transaction, sql, until_ms, after);
-    for (const GarbageItem& item : items) remove(transaction, item);
+    // Asked in each transaction: while it lasts nobody registers a version.
+    const std::set<std::string> needed =
+        items.empty() ? std::set<std::string>() : garbage_needed(transaction);
+    for (const GarbageItem& item : items) count += remove(transaction, item, needed) ? 1 : 0;
     transaction.commit();
-    count += items.size();
     if (static_cast<std::int64_t>(items.size()) < kGarbageBatch) return count;
     after = items.back().row;
   }
@@ -26601,6 +26729,12 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
     counted.insert(folder);
     garbage.artifact_bytes += garbage_remove_folder(folder, dry_run);
   };
+  using Ids = std::set<std::string>;
+  const auto is_kept = [&](const GarbageItem& item, const Ids& needed) {
+    const bool kept = needed.count(item.id) != 0;
+    garbage.kept += kept ? 1 : 0;
+    return kept;
+  };
   if (!dry_run) journal_->before_read();  // what still stands in a journal goes with its run
   const auto sql = [](const char* table, const char* row, const char* id) {
     return std::string("SELECT row, id FROM (SELECT t.") + row + " AS row, t." + id + " AS id" +
@@ -26610,7 +26744,8 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
 
   garbage.logged_models =
       garbage_collect(*database_, sql("logged_models", "model", "model_id"), until_ms, dry_run,
-                      [&](Transaction& transaction, const GarbageItem& item) {
+                      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+                        if (is_kept(item, needed)) return false;
                         const std::string artifacts = logged_model_folder(
                             find_logged_model(transaction, item.id), artifact_root_);
                         if (!dry_run) {
@@ -26618,10 +26753,12 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
                           transaction.run("DELETE FROM logged_models WHERE model = ?", item.row);
                         }
                         remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                        return true;
                       });
   garbage.runs =
       garbage_collect(*database_, sql("runs", "run", "run_id"), until_ms, dry_run,
-                      [&](Transaction& transaction, const GarbageItem& item) {
+                      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+                        if (is_kept(item, needed)) return false;
                         const std::string artifacts = run_artifact_folder(
                             find_run_row(transaction, item.row), artifact_root_);
                         if (!dry_run) {
@@ -26629,29 +26766,32 @@ TrackingStore::Garbage TrackingStore::collect_garbage(std::int64_t older_than_ms
                           transaction.run("DELETE FROM runs WHERE run = ?", item.row);
                         }
                         remove_folder(garbage_folder(artifacts, item.id, artifact_root_));
+                        return true;
                       });
   const std::string experiments =
       std::string("SELECT experiment, '' FROM (") + kGarbageExperiments +
       ") WHERE experiment > ?2 ORDER BY experiment LIMIT " + std::to_string(kGarbageBatch);
   garbage.experiments = garbage_collect(
       *database_, experiments, until_ms, dry_run,
-      [&](Transaction& transaction, const GarbageItem& item) {
+      [&](Transaction& transaction, const GarbageItem& item, const Ids& needed) {
+        if (garbage_is_needed(transaction, item.row, needed)) return false;
         bool has_own_place = false;
         {
           Statement row = transaction.query(
               "SELECT artifact_location FROM experiments WHERE experiment = ?", item.row);
           has_own_place = row.step() && !row.is_null(0);
         }
-        if (dry_run) return;
+        if (dry_run) return true;
         // A run or model that came in since the first steps goes with it, as it is below its
         // folder.
         transaction.run("DELETE FROM logged_models WHERE experiment = ?", item.row);
         transaction.run("DELETE FROM runs WHERE experiment = ?", item.row);
         transaction.run("DELETE FROM experiments WHERE experiment = ?", item.row);
         // A place that the user chose may hold other things.
-        if (has_own_place) return;
+        if (has_own_place) return true;
         garbage.artifact_bytes += garbage_remove_folder(
             experiment_artifact_folder(item.row, std::nullopt, artifact_root_), false);
+        return true;
       });
   garbage.artifact_bytes += garbage_staging(*database_, artifact_root_, dry_run, counted);
   return garbage;
@@ -26885,11 +27025,12 @@ void TrackingStore::log_outputs(const std::string& run_id, const std::vector<Run
 
 void TrackingStore::bring_in_metrics() const { journal_->before_read(); }
 
-std::vector<Metric> TrackingStore::metric_history(const std::string& run_id,
-                                                  const std::string& key) const {
+std::vector<Metric> TrackingStore::metric_history(const std::string& run_id, const std::string& key,
+                                                  std::size_t offset, std::size_t limit) const {
   check_run_id(run_id);
   Transaction transaction(*database_, Transaction::Mode::kRead);
-  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key);
+  return read_metric_history(transaction, find_run_row(transaction, run_id).run, key, 0, offset,
+                             limit);
 }
 
 std::vector<Metric> TrackingStore::sampled_history(const std::string& run_id,
@@ -27377,7 +27518,7 @@ ModelUri parse_model_uri(const std::string& uri) {
       found.latest = true;
     } else if (is_stage(which)) {
       found.stage = canonical_stage(which);
-    } else if (parse_int64(which, number) && number >= 1) {
+    } else if (which[0] != '+' && parse_int64(which, number) && number >= 1) {
       found.version = number;
     } else {
       good = false;
@@ -27528,7 +27669,7 @@ RegisteredModel Registry::update_model(const std::string& name, const std::strin
   return updated;
 }
 
-void Registry::delete_model(const std::string& name) {
+void Registry::delete_model(const std::string& name, bool with_versions) {
   std::vector<std::string> files;
   {
     Transaction transaction(*database_, Transaction::Mode::kWrite);
@@ -27536,7 +27677,13 @@ void Registry::delete_model(const std::string& name) {
     {
       Statement row =
           transaction.query("SELECT source, storage FROM model_versions WHERE model = ?", model);
-      while (row.step()) note_files(row.text(0), row.text(1), files);
+      while (row.step()) {
+        if (!with_versions) {
+          throw Error(ErrorCode::kConflict,
+                      "the model " + quoted(name, 300) + " has versions, which would go with it");
+        }
+        note_files(row.text(0), row.text(1), files);
+      }
     }
     write_registry_event(transaction, model, {now_ms(), user_, "delete_model", "", 0, "", "", ""});
     transaction.run("DELETE FROM registered_models WHERE model = ?", model);
@@ -28217,6 +28364,11 @@ void Registry::delete_version(const std::string& name, std::int64_t version) {
       if (row.step()) note_files(row.text(0), row.text(1), files);
     }
     const std::int64_t now = now_ms();
+    for (const std::string& alias : found.aliases) {  // they go with it
+      write_registry_event(
+          transaction, model,
+          {now, user_, "delete_alias", "", version, alias, std::to_string(version), ""});
+    }
     transaction.run("DELETE FROM model_versions WHERE model = ? AND version = ?", model, version);
     transaction.run(
         "UPDATE registered_models SET last_update_time = ?, last_deleted_version = "
@@ -28303,7 +28455,8 @@ void Registry::set_alias(const std::string& name, const std::string& alias, std:
   transaction.commit();
 }
 
-void Registry::delete_alias(const std::string& name, const std::string& alias) {
+std::int64_t Registry::delete_alias(const std::string& name, const std::string& alias,
+                                    std::int64_t only_version) {
   check_model_name(name);
   check_model_alias_name(alias);
   Transaction transaction(*database_, Transaction::Mode::kWrite);
@@ -28314,12 +28467,18 @@ void Registry::delete_alias(const std::string& name, const std::string& alias) {
         "SELECT version FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
     if (row.step()) version = row.integer(0);
   }
-  if (version == 0) return;
+  if (version == 0) return 0;
+  if (only_version != 0 && version != only_version) {
+    throw Error(ErrorCode::kConflict, "the alias " + quoted(alias) + " of " + quoted(name, 300) +
+                                          " stands on version " + std::to_string(version) +
+                                          ", not on version " + std::to_string(only_version));
+  }
   transaction.run("DELETE FROM model_aliases WHERE model = ? AND alias = ?", model, alias);
   write_registry_event(
       transaction, model,
       {now_ms(), user_, "delete_alias", "", version, alias, std::to_string(version), ""});
   transaction.commit();
+  return version;
 }
 
 }  // namespace mlrt
@@ -29238,11 +29397,24 @@ std::string session_resolve_moved(const SessionState& state, const ModelVersion&
   return {};
 }
 
+std::string session_version_name(const ModelVersion& version) {
+  return "version " + std::to_string(version.version) + " of the model " + quoted(version.name);
+}
+
 std::string session_resolve_version(const SessionState& state, const ModelVersion& version,
                                     int depth = 0) {
   std::string uri = state.registry.download_uri(version.name, version.version);
-  if (starts_with(uri, kRunsPrefix)) return session_resolve_run(state, uri);
   std::string found;
+  if (starts_with(uri, kRunsPrefix)) {
+    try {
+      return session_resolve_run(state, uri);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound) throw;
+      // The run may be deleted for good while its logged model is not.
+      if (!version.model_id.empty()) return session_resolve_logged_model(state, version.model_id);
+      throw Error(error.code(), session_version_name(version) + ": " + error.message());
+    }
+  }
   if (is_models_uri(uri)) {
     const ModelUri parsed = parse_model_uri(uri);
     if (!parsed.model_id.empty()) return session_resolve_logged_model(state, parsed.model_id);
@@ -29256,9 +29428,12 @@ std::string session_resolve_version(const SessionState& state, const ModelVersio
     found = fs::exists(uri) ? uri : session_resolve_moved(state, version, uri);
   }
   if (!found.empty()) return found;
-  throw Error(ErrorCode::kNotFound, "the files of version " + std::to_string(version.version) +
-                                        " of the model " + quoted(version.name) +
-                                        " are gone: there is no " + quoted(uri, 300));
+  const bool elsewhere = session_has_scheme(uri) && !starts_with(uri, kProxiedPrefix);
+  throw Error(ErrorCode::kNotFound,
+              "the files of " + session_version_name(version) +
+                  (elsewhere ? " cannot be read here: mlrt reads files of this machine, not "
+                             : " are gone: there is no ") +
+                  quoted(uri, 300));
 }
 
 // A bundle under a temporary name, which gets its name once the version is being registered.
@@ -29302,7 +29477,12 @@ class SessionModelCopy final : public ModelFiles {
 void session_check_model(const FileSet& files) {
   // A FileSet of ours has an MLmodel, see open_model_files.
   const Json mlmodel = parse_yaml(files.read("MLmodel"), "MLmodel");
-  for (const auto& item : json_object(mlmodel, "flavors", "MLmodel").items()) {
+  const Json& flavors = json_object(mlmodel, "flavors", "MLmodel");
+  if (flavors.empty()) {
+    throw Error(ErrorCode::kInvalidParameter,
+                "MLmodel: 'flavors' is empty: nothing says how the model is loaded");
+  }
+  for (const auto& item : flavors.items()) {
     if (find_flavor(item.key()) == nullptr) continue;
     Model::load(files);
     return;
@@ -29372,7 +29552,10 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
       const std::string of_run = session_split_run_uri(source).first;
       if (run_id.empty()) version.run_id = of_run;
       for (const ArtifactStore::RunModel& model : state_->artifacts.models_of_run(of_run)) {
-        if (model.folder == files) version.model_id = model.model_id;
+        if (model.folder != files) continue;
+        // By its own name, as MLflow does: it may outlive the run.
+        version.model_id = model.model_id;
+        version.source = "models:/" + model.model_id;
       }
     } else if (parse_model_uri(source).model_id.empty()) {
       // By its number: aliases and stages move.
@@ -29381,6 +29564,7 @@ ModelVersion Session::register_model(const std::string& source, const std::strin
     }
     return state_->registry.create_version(version);
   }
+  if (starts_with(source, "models:") || starts_with(source, "runs:")) session_refuse_uri(source);
   if (session_has_scheme(source)) {
     throw Error(ErrorCode::kInvalidParameter,
                 quoted(source, 300) +
@@ -29658,6 +29842,15 @@ ServedArtifact artifact_place_of(std::string owner, std::string folder, const st
   return {std::move(owner), path, std::move(folder)};
 }
 
+// What is read may be named as MLflow takes it: "a/", "a//b" and "./a" are "a", "a/b" and "a".
+std::string artifact_read_path(const std::string& path) {
+  if (starts_with(path, "/")) return path;  // which is refused
+  std::vector<std::string> names = split(path, '/');
+  const auto idle = [](const std::string& name) { return name.empty() || name == "."; };
+  names.erase(std::remove_if(names.begin(), names.end(), idle), names.end());
+  return join(names, "/");
+}
+
 // Whose the path below the artifact root is: "1/<run id>/artifacts/a/b". None if nobody's.
 std::optional<ServedArtifact> artifact_find_place(const ArtifactContext& context,
                                                   const std::string& path) {
@@ -29763,14 +29956,16 @@ std::vector<ArtifactEntry> artifact_bundled_entries(const FileSet& bundle,
   return entries;
 }
 
-// Without a root_uri by base names. As MLflow's server, which leaves an empty list out.
+// Without a root_uri by base names, else below `path` as the caller gave it. As MLflow's server,
+// which leaves an empty list out.
 HttpResponse artifact_list_answer(const std::vector<ArtifactEntry>& entries,
                                   const std::string& path, const std::string& root_uri) {
   std::string body;
   RestWriter out(body);
   out.open('{');
   if (!entries.empty()) {
-    const std::string before = root_uri.empty() || path.empty() ? "" : path + "/";
+    std::string before = root_uri.empty() ? "" : path;
+    if (!before.empty() && before.back() != '/') before += '/';
     out.open("files", '[');
     for (const ArtifactEntry& entry : entries) {
       out.open('{');
@@ -29808,13 +30003,13 @@ ServedArtifact artifact_run_place(const HttpRequest& request, const ArtifactCont
   if (run_id.empty()) run_id = artifact_optional_query(request, "run_uuid");
   if (run_id.empty()) run_id = artifact_query(request, "run_id");
   std::string folder = context.session.tracking().artifact_folder(run_id);
-  return artifact_place_of(std::move(run_id), std::move(folder), path);
+  return artifact_place_of(std::move(run_id), std::move(folder), artifact_read_path(path));
 }
 
 ServedArtifact artifact_model_place(const ArtifactContext& context, const std::string& model_id,
                                     const std::string& path) {
   const LoggedModel model = context.session.logged_models().get(model_id);
-  return artifact_place_of(model_id, model.artifact_folder, path);
+  return artifact_place_of(model_id, model.artifact_folder, artifact_read_path(path));
 }
 
 // ---- handlers
@@ -29841,12 +30036,16 @@ void artifact_check_new_place(const ServedArtifact& place) {
                 "Invalid path " + quoted(place.path, 300) +
                     ": names of this form are those of files that are being written");
   }
-  for (std::size_t end = place.path.find('/'); end != std::string::npos;
-       end = place.path.find('/', end + 1)) {
-    const std::string above = place.path.substr(0, end);
-    if (!fs::is_file(fs::join(place.folder, above))) continue;
-    throw Error(ErrorCode::kInvalidParameter, "Invalid path " + quoted(place.path, 300) + ": " +
-                                                  quoted(above, 300) + " is a file");
+  for (std::size_t end = 0; end < place.path.size();) {
+    end = std::min(place.path.find('/', end + 1), place.path.size());
+    const std::string part = place.path.substr(0, end);
+    const std::string on_disk = fs::join(place.folder, part);
+    const bool is_file = fs::is_file(on_disk);
+    const bool is_whole = end == place.path.size();
+    if (is_file ? is_whole : fs::is_folder(on_disk) || !fs::exists(on_disk)) continue;
+    throw Error(ErrorCode::kInvalidParameter,
+                "Invalid path " + quoted(place.path, 300) + ": " + quoted(part, 300) +
+                    (is_file ? " is a file" : " is neither a file nor a folder"));
   }
 }
 
@@ -29870,7 +30069,8 @@ std::unique_ptr<HttpBodySink> artifact_begin_put(const ArtifactContext& context,
 }
 
 HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& context,
-                          const std::string& path) {
+                          const std::string& given) {
+  const std::string path = artifact_read_path(given);
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_send(request, context, *place);
   }
@@ -29882,8 +30082,7 @@ HttpResponse artifact_get(const HttpRequest& request, const ArtifactContext& con
 }
 
 HttpResponse artifact_list_below_root(const HttpRequest& request, const ArtifactContext& context) {
-  std::string path = artifact_optional_query(request, "path");
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::string path = artifact_read_path(artifact_optional_query(request, "path"));
   if (path.empty()) return artifact_json_answer("{}");
   if (const auto place = artifact_find_place(context, path)) {
     return artifact_list_answer(artifact_entries(*place), "", "");
@@ -29922,7 +30121,7 @@ HttpResponse artifact_not_implemented(const char* what) {
 HttpResponse artifact_get_of_version(const HttpRequest& request, const ArtifactContext& context) {
   const std::string name = artifact_query(request, "name");
   const std::string number = artifact_query(request, "version");
-  const std::string path = artifact_query(request, "path");
+  const std::string path = artifact_read_path(artifact_query(request, "path"));
   check_artifact_path(path);
   long long version = 0;
   if (!parse_int64(number, version) || version < 1) {
@@ -29998,21 +30197,22 @@ HttpResponse artifact_on_multipart_download(const ArtifactCall&) {
   return artifact_not_implemented("Multipart download");
 }
 
-HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place) {
-  return artifact_list_answer(artifact_entries(place), place.path,
+HttpResponse artifact_list_with_root(const ArtifactContext& context, const ServedArtifact& place,
+                                     const std::string& path) {
+  return artifact_list_answer(artifact_entries(place), path,
                               artifact_uri_of_folder(context.root(), place.folder));
 }
 
 HttpResponse artifact_on_list_of_run(const ArtifactCall& call) {
   const std::string path = artifact_optional_query(call.request, "path");
-  return artifact_list_with_root(call.context,
-                                 artifact_run_place(call.request, call.context, path));
+  return artifact_list_with_root(call.context, artifact_run_place(call.request, call.context, path),
+                                 path);
 }
 
 HttpResponse artifact_on_list_of_model(const ArtifactCall& call) {
   const std::string path = artifact_optional_query(call.request, "artifact_directory_path");
   return artifact_list_with_root(
-      call.context, artifact_model_place(call.context, call.params.at("model_id"), path));
+      call.context, artifact_model_place(call.context, call.params.at("model_id"), path), path);
 }
 
 HttpResponse artifact_on_get_of_model(const ArtifactCall& call) {
@@ -30090,6 +30290,7 @@ void add_artifact_routes(Router& router, const Session& session, bool read_only)
 }
 
 std::string artifact_uri_of_folder(const std::string& root, const std::string& folder) {
+  if (folder == root) return std::string(kArtifactScheme) + "/";
   if (folder.size() <= root.size() + 1 || !starts_with(folder, root) || folder[root.size()] != '/')
     return folder;
   return kArtifactScheme + folder.substr(root.size());
@@ -30268,7 +30469,17 @@ bool is_loopback_host(std::string_view host) {
 HostRules::HostRules(std::string_view bound_host, const std::vector<std::string>& allowed_hosts)
     : names_{"localhost", "127.0.0.1", "::1"}, any_address_(!is_loopback_host(bound_host)) {
   names_.push_back(host_bare(bound_host));
-  for (const std::string& host : allowed_hosts) names_.push_back(host_bare(host));
+  for (const std::string& host : allowed_hosts) {
+    names_.push_back(host_bare(host));
+    if (names_.back().find_first_of("*/ ") == std::string::npos &&
+        (names_.back().find(':') == std::string::npos || host_is_ipv6(names_.back()))) {
+      continue;
+    }
+    throw Error(ErrorCode::kInvalidParameter,
+                "the allowed host " + quoted(host) +
+                    " is not the name of one: write each whole and without its port, as in "
+                    "lab.example,10.0.0.5");
+  }
 }
 
 bool HostRules::is_named(const std::string& host) const {
@@ -30975,6 +31186,7 @@ void add_experiment_routes(Router& router, RestContext& context) {
 
 // ---- server/rest_logged_models.cpp
 #if defined(MLRT_WITH_SERVER)
+#include <algorithm>
 #include <iterator>
 
 namespace mlrt {
@@ -31069,7 +31281,7 @@ LoggedModels::Order rest_logged_model_order(const RestRequest& request, std::uin
 }
 
 void rest_search_logged_models(RestCall& call) {
-  constexpr std::int64_t kDefaultResults = 50;
+  constexpr std::int64_t kDefaultResults = 50, kMostResults = 50000;
   static constexpr RestField kFields[] = {
       {"experiment_ids", RestType::kTexts, true}, {"filter", RestType::kText},
       {"datasets", RestType::kObjects},           {"max_results", RestType::kInteger},
@@ -31085,7 +31297,8 @@ void rest_search_logged_models(RestCall& call) {
   }
   SearchQuery query;
   query.filter = call.request.text("filter");
-  query.max_results = static_cast<std::size_t>(max_results);
+  // MLflow has no bound here, so a page beyond ours is one of several, not an error.
+  query.max_results = static_cast<std::size_t>(std::min(max_results, kMostResults));
   query.page_token = call.request.text("page_token");
   std::vector<LoggedModels::Order> orders;
   for (const std::uint32_t object : call.request.objects("order_by")) {
@@ -31303,19 +31516,20 @@ void rest_get_history(RestCall& call) {
                     " for parameter 'max_results' supplied. It must be a positive integer.");
   }
   const auto offset = static_cast<std::size_t>(parse_page_token(call.request.text("page_token")));
-  const std::vector<Metric> history =
-      call.tracking().metric_history(call.request.text("run_id"), call.request.text("metric_key"));
-  std::size_t end = history.size();
-  if (call.request.has("max_results") && offset < end) {
-    end = offset + std::min<std::size_t>(end - offset, static_cast<std::size_t>(max_results));
-  }
-  if (offset < end) {
+  const std::size_t limit =
+      call.request.has("max_results") ? static_cast<std::size_t>(max_results) : SIZE_MAX - 1;
+  std::vector<Metric> history = call.tracking().metric_history(
+      call.request.text("run_id"), call.request.text("metric_key"), offset, limit + 1);
+  const bool more = history.size() > limit;
+  if (more) history.pop_back();
+  if (!history.empty()) {
     call.out.open("metrics", '[');
-    for (std::size_t i = offset; i < end; ++i) rest_write_metric(call.out, history[i], {});
+    for (const Metric& metric : history) rest_write_metric(call.out, metric, {});
     call.out.close(']');
   }
-  if (end < history.size()) {
-    call.out.member("next_page_token", make_page_token(static_cast<std::int64_t>(end)));
+  if (more) {
+    call.out.member("next_page_token",
+                    make_page_token(static_cast<std::int64_t>(offset + history.size())));
   }
 }
 
@@ -33736,6 +33950,7 @@ std::unique_ptr<ScoringService> make_scoring_server(std::shared_ptr<const Model>
 #if defined(MLRT_WITH_SERVER)
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace mlrt {
 namespace {
@@ -33746,6 +33961,8 @@ constexpr int kTrackingInsufficientStorage = 507;
 // stays far below it. What may be larger, artifacts, is streamed.
 constexpr std::size_t kTrackingMaxBodyBytes = std::size_t{32} << 20;
 constexpr std::size_t kTrackingMaxTotalBodyBytes = std::size_t{128} << 20;
+// MLflow's client searches by GET with filters that list hundreds of ids.
+constexpr std::size_t kTrackingMaxTargetBytes = std::size_t{64} << 10;
 
 ListenerOptions tracking_listener_options(const TrackingServerOptions& options) {
   check_tracking_server_options(options);
@@ -33754,17 +33971,36 @@ ListenerOptions tracking_listener_options(const TrackingServerOptions& options) 
   listener.port = options.port;
   listener.max_body_bytes = kTrackingMaxBodyBytes;
   listener.max_total_body_bytes = kTrackingMaxTotalBodyBytes;
+  listener.max_target_bytes = kTrackingMaxTargetBytes;
   return listener;
 }
 
-// Clients know artifacts by their place below the root; where that is on this machine is not for
-// them. What they said themselves, which is refused, is quoted as it was.
-HttpResponse tracking_error_response(const Error& error, const std::string& root) {
+// What stands in a message in place of what.
+using TrackingWords = std::vector<std::pair<std::string, std::string>>;
+
+// Clients know artifacts by their place below the root, and the store by its name; where they are
+// on this machine is not for them.
+TrackingWords tracking_hidden_paths(const Session& session) {
+  const std::string& store = session.store();
+  TrackingWords words = {{session.tracking().artifact_root(), "mlflow-artifacts:"},
+                         {store, fs::basename(store)}};
+  for (const std::string& path : {fs::absolute(store), fs::real_path(store)}) {
+    const std::string folder = fs::parent(path);
+    if (starts_with(folder, "/") && folder.size() > 1) words.emplace_back(folder + "/", "");
+  }
+  return words;
+}
+
+// What clients said themselves, which is refused, is quoted as it was.
+HttpResponse tracking_error_response(const Error& error, const TrackingWords& hidden) {
   if (!fs::is_disk_full(error)) {
     const bool said = error.code() == ErrorCode::kInvalidParameter && error.detail().empty();
     std::string message = error.message();
-    for (std::size_t at = 0; !said && (at = message.find(root, at)) != std::string::npos;) {
-      message.replace(at, root.size(), "mlflow-artifacts:");
+    for (const auto& [path, shown] : hidden) {
+      for (std::size_t at = 0; !said && (at = message.find(path, at)) != std::string::npos;) {
+        message.replace(at, path.size(), shown);
+        at += shown.size();
+      }
     }
     return error_json_response(Error(error.code(), std::move(message), error.detail()));
   }
@@ -33827,6 +34063,7 @@ void check_tracking_server_options(const TrackingServerOptions& options) {
                     ": it has no authentication yet, so only this machine may reach it; use "
                     "127.0.0.1, ::1 or localhost, and an SSH tunnel (ssh -L) from other machines");
   }
+  HostRules(options.host, options.allowed_hosts);
 }
 
 Router make_tracking_router(const Session& session, const TrackingServerOptions& options) {
@@ -33860,9 +34097,10 @@ Router make_tracking_router(const Session& session, const TrackingServerOptions&
     rules.check(request);
     return hooks ? tracking_ask_hook(*hooks, request) : std::nullopt;
   });
-  router.set_error_handler([root](const Error& error, const HttpRequest&) {
-    return tracking_error_response(error, root);
-  });
+  router.set_error_handler(
+      [hidden = tracking_hidden_paths(session)](const Error& error, const HttpRequest&) {
+        return tracking_error_response(error, hidden);
+      });
   return router;
 }
 
@@ -34682,7 +34920,8 @@ void registry_call_change(const RegistryCall& call) {
   if (call.is("delete_model")) return registry.delete_model(name);
   if (call.is("set_alias"))
     return registry.set_alias(name, call.text(2, "alias"), call.args.integer(3, "version"));
-  if (call.is("delete_alias")) return registry.delete_alias(name, call.text(2, "alias"));
+  if (call.is("delete_alias"))
+    return static_cast<void>(registry.delete_alias(name, call.text(2, "alias")));
   if (call.is("set_model_tag"))
     return registry.set_model_tag(name, call.text(2, "key"), call.args.scalar(3, "value"));
   if (call.is("delete_model_tag")) return registry.delete_model_tag(name, call.text(2, "key"));
@@ -35381,10 +35620,11 @@ int store_bind_gc(lua_State* L) {
     garbage.artifact_bytes += session.registry().collect_garbage(dry_run);
     const std::uint64_t given_back = compact ? session.compact() : 0;
     protect(L, [&](lua_State* P) {
-      lua_createtable(P, 0, 5);
+      lua_createtable(P, 0, 6);
       store_set_count(P, "experiments", garbage.experiments);
       store_set_count(P, "runs", garbage.runs);
       store_set_count(P, "logged_models", garbage.logged_models);
+      store_set_count(P, "kept", garbage.kept);
       store_set_count(P, "artifact_bytes", garbage.artifact_bytes);
       store_set_count(P, "database_bytes", given_back);
     });

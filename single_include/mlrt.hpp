@@ -5208,7 +5208,7 @@ std::string search_json_list(const std::vector<SearchValue>& values);
 class SearchConditions {
  protected:
   explicit SearchConditions(const SearchSpec& query)
-      : query_(query), tables_(search_tables(query.target)) {}
+      : query_(query), tables_(search_tables(query.target)), match_(tables_.match) {}
 
   void add(std::string_view text) { out_.sql += text; }
   void bind(SearchValue value) { out_.values.push_back(std::move(value)); }
@@ -5228,6 +5228,9 @@ class SearchConditions {
 
   const SearchSpec& query_;
   const SearchTables& tables_;
+  // What makes a row `x` of another table one of `t`. On a row that comes before `t` where there is
+  // one: what a condition leaves out is then not looked up in `t`.
+  const char* match_;
   SearchStatement out_;
 
  private:
@@ -24129,7 +24132,7 @@ void SearchConditions::child_condition(const SearchClause& clause) {
   add(" (SELECT 1 FROM ");
   add(child_table(clause.entity));
   add(" AS x WHERE ");
-  add(tables_.match);
+  add(match_);
   add(" AND ");
   key_condition(clause.entity, clause.key, "x");
   if (clause.entity == SearchEntity::kMetric) {
@@ -24148,7 +24151,7 @@ void SearchConditions::child_condition(const SearchClause& clause) {
 
 void SearchConditions::dataset_condition(const SearchClause& clause) {
   add("EXISTS (SELECT 1 FROM inputs AS x JOIN datasets AS d ON d.dataset = x.dataset WHERE ");
-  add(tables_.match);
+  add(match_);
   // An input without a context has '' here and no such tag in MLflow, where nothing matches it.
   if (std::string_view(clause.attribute->name) == "context") add(" AND x.context <> ''");
   add(" AND ");
@@ -25120,10 +25123,12 @@ void SearchWriter::source_from() {
       return;
     case SearchSource::kOrderValues:
     case SearchSource::kOrderNan:
+      match_ = "x.run = o.run";
       add(child_table(query_.order_by[0].entity));
       add(" AS o CROSS JOIN runs AS t ON t.run = o.run");
       return;
     case SearchSource::kClause: {
+      match_ = "x.run = s.run";
       const SearchClause& clause = query_.where[clause_];
       if (clause.entity == SearchEntity::kAttribute) {
         add("(SELECT DISTINCT x.run FROM json_each(?) AS l CROSS JOIN runs AS x ON x.run_id = "

@@ -189,7 +189,7 @@ void SearchConditions::child_condition(const SearchClause& clause) {
   add(" (SELECT 1 FROM ");
   add(child_table(clause.entity));
   add(" AS x WHERE ");
-  add(tables_.match);
+  add(match_);
   add(" AND ");
   key_condition(clause.entity, clause.key, "x");
   if (clause.entity == SearchEntity::kMetric) {
@@ -208,7 +208,7 @@ void SearchConditions::child_condition(const SearchClause& clause) {
 
 void SearchConditions::dataset_condition(const SearchClause& clause) {
   add("EXISTS (SELECT 1 FROM inputs AS x JOIN datasets AS d ON d.dataset = x.dataset WHERE ");
-  add(tables_.match);
+  add(match_);
   // An input without a context has '' here and no such tag in MLflow, where nothing matches it.
   if (std::string_view(clause.attribute->name) == "context") add(" AND x.context <> ''");
   add(" AND ");

@@ -32,7 +32,7 @@ std::string search_json_list(const std::vector<SearchValue>& values);
 class SearchConditions {
  protected:
   explicit SearchConditions(const SearchSpec& query)
-      : query_(query), tables_(search_tables(query.target)) {}
+      : query_(query), tables_(search_tables(query.target)), match_(tables_.match) {}
 
   void add(std::string_view text) { out_.sql += text; }
   void bind(SearchValue value) { out_.values.push_back(std::move(value)); }
@@ -52,6 +52,9 @@ class SearchConditions {
 
   const SearchSpec& query_;
   const SearchTables& tables_;
+  // What makes a row `x` of another table one of `t`. On a row that comes before `t` where there is
+  // one: what a condition leaves out is then not looked up in `t`.
+  const char* match_;
   SearchStatement out_;
 
  private:

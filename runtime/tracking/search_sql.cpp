@@ -90,10 +90,12 @@ void SearchWriter::source_from() {
       return;
     case SearchSource::kOrderValues:
     case SearchSource::kOrderNan:
+      match_ = "x.run = o.run";
       add(child_table(query_.order_by[0].entity));
       add(" AS o CROSS JOIN runs AS t ON t.run = o.run");
       return;
     case SearchSource::kClause: {
+      match_ = "x.run = s.run";
       const SearchClause& clause = query_.where[clause_];
       if (clause.entity == SearchEntity::kAttribute) {
         add("(SELECT DISTINCT x.run FROM json_each(?) AS l CROSS JOIN runs AS x ON x.run_id = "

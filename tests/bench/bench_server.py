@@ -2,6 +2,8 @@
 
 The client is one thread that keeps one request under way on each of its connections; it shares the machine
 with both servers. Searches meet the same 100,000 runs: ours are exported as the database that MLflow opens.
+What a stock server needs for an order by a metric grows with the square of the runs that a filter leaves: for
+all of them more than ten minutes, so that is measured of ours alone.
 """
 import json
 import os
@@ -226,8 +228,10 @@ def main():
         searches = [(f"search of {RUNS:,} runs, {what}", search(*words)) for what, words in (
             ("the newest 100", ("",)),
             ("by a metric and a parameter", ("metrics.loss < 0.5 AND params.model = 'tree'",)),
-            ("the best 100 of a metric", ("", "metrics.loss ASC")),
-            ("by a parameter, best first", ("params.model = 'tree'", "metrics.accuracy DESC")))]
+            ("the best 100 below a bound", ("metrics.loss < 0.1", "metrics.loss ASC")),
+            ("by a parameter and a metric, best first",
+             ("params.model = 'tree' AND metrics.loss < 0.1", "metrics.accuracy DESC")))]
+        best_of_all = search("", "metrics.loss ASC")
         harness.run("server", [
             harness.Case("log-metric, 8 connections", "1/s", a_second(us, 4000, log_metric(us)),
                          a_second(peer, 48, log_metric(peer)), name, at_least(10000, "a second", 100), samples=5),
@@ -238,6 +242,8 @@ def main():
                          harness.Goal(">= 5,000 a second", lambda ours, _: ours >= 5000), samples=5),
             *(harness.Case(what, "ms", latency_ms(many.url, make), latency_ms(many_stock, make), name,
                            harness.at_most(15, "ms"), samples=7) for what, make in searches),
+            harness.Case(f"search of {RUNS:,} runs, the best 100 of all", "ms", latency_ms(many.url, best_of_all),
+                         goal=harness.at_most(15, "ms"), samples=20),
             harness.Case("start to the first answer", "ms", start_ms(ours), goal=harness.at_most(30, "ms"), samples=20),
             harness.Case("start to the first answer", "ms", start_ms(ours), start_ms(stock), name, samples=2),
             harness.Case("idle memory", "MB", idle_mb(ours), idle_mb(stock, group=True), name,
